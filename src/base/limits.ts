@@ -1,0 +1,41 @@
+/** Every bound on a queue, frame, range or batch that is not a flag. Flags' defaults live in config/. */
+export const limits = {
+  /** gRPC frames may exceed `--max-request-bytes` by this much before the transport refuses them. */
+  grpcOverheadBytes: 512 * 1024,
+  /** Committed but not applied entries above which new writes are refused with "too many requests". */
+  unappliedEntriesMax: 5000,
+  /** Largest TTL a lease may have. */
+  leaseTtlSecondsMax: 9_000_000_000,
+  /** Depth of nested transactions. */
+  txnDepthMax: 64,
+  /** Bytes of entries in one append message. */
+  raftMessageBytesMax: 1024 * 1024,
+  /** Append messages in flight to one follower. */
+  raftInflightMax: 512,
+  /** Bytes of log entries that are appended here and not yet committed; above it proposals are dropped. */
+  raftUncommittedBytesMax: 64 * 1024 * 1024,
+  /** Entries kept in memory for followers that lag, after they are applied and flushed. */
+  logKeepEntries: 5000,
+  /** Bytes of applied entries kept in memory for followers that lag. */
+  logKeepBytesMax: 64 * 1024 * 1024,
+  /** Entries, and bytes of entries, in one apply transaction. */
+  applyBatchEntriesMax: 1000,
+  applyBatchBytesMax: 8 * 1024 * 1024,
+  /** Frame on a peer connection. One raft message of `raftMessageBytesMax` plus its largest single entry fits. */
+  peerFrameBytesMax: 64 * 1024 * 1024,
+  /** Bytes waiting to be sent to one peer; above it messages are dropped (raft resends). */
+  peerQueueBytesMax: 32 * 1024 * 1024,
+  snapshotChunkBytes: 1024 * 1024,
+  /** A snapshot being sent pins the storage's old pages: it is given up after this long. */
+  snapshotAgeMsMax: 10 * 60 * 1000,
+  /** A TLS handshake that takes longer is closed. */
+  handshakeMsMax: 10_000,
+  /** History scanned for lagging watchers in one turn. */
+  watchCatchUpRevisionsMax: 1000,
+  /** Bytes queued for one watch stream before its watchers fall back to reading history. */
+  watchStreamQueueBytesMax: 8 * 1024 * 1024,
+  /** Compaction: revisions removed in one apply-side batch. */
+  compactionBatchRevisions: 1000,
+  /** Leases revoked per second when many expire together. */
+  leaseRevokesPerSecond: 1000,
+} as const
