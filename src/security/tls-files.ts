@@ -1,0 +1,130 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import type { TlsFiles } from '../config/member-config.ts'
+
+/** A certificate, key or CA file that cannot be used. The message is one line that names the file and the reason. */
+export class TlsFileError extends Error {
+  override readonly name = 'TlsFileError'
+  readonly file: string
+  constructor(file: string, reason: string, options?: { cause?: unknown }) {
+    super(`${file}: ${reason}`, options)
+    this.file = file
+  }
+}
+
+/** The contents of a set of TLS files, read at one moment and found to fit together. */
+export interface TlsMaterial {
+  /** PEM: the leaf first, then intermediates if there are any. */
+  readonly certificate: string
+  /** PEM, not encrypted. Secret. */
+  readonly key: string
+  /** PEM certificates, one string each; null: no authority was named. */
+  readonly authorities: readonly string[] | null
+  /** The other side must present a certificate of one of `authorities`. */
+  readonly verifyClients: boolean
+  readonly leaf: X509Certificate
+  /** One line each, for the log: certificates that are expired, not yet valid or about to expire. */
+  readonly warnings: readonly string[]
+}
+
+const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
+const expiryWarningDays = 14
+const msPerDay = 24 * 60 * 60 * 1000
+/** Certificate bundles are read whole; nothing legitimate comes near this. */
+const pemBytesMax = 4 * 1024 * 1024
+
+/**
+ * Reads and cross-checks the files of one listener or dialer. Synchronous: at start and at reload only.
+ *
+ * @throws TlsFileError naming the first file that is missing, too open, not PEM, or does not belong to the others.
+ */
+export function readTlsFiles(files: TlsFiles, nowMs: number = Date.now()): TlsMaterial {
+  const warnings: string[] = []
+  const certificate = readPem(files.certFile, 'certificate file')
+  const chain = parseCertificates(files.certFile, certificate)
+  const leaf = chain[0]!
+  for (const each of chain) warnValidity(files.certFile, each, nowMs, warnings)
+
+  checkPrivateMode(files.keyFile)
+  const key = readPem(files.keyFile, 'key file')
+  if (!leaf.checkPrivateKey(parsePrivateKey(files.keyFile, key))) {
+    throw new TlsFileError(files.keyFile, `the private key does not belong to the certificate in ${files.certFile}`)
+  }
+
+  if (files.clientCertAuth && files.trustedCaFile === null) {
+    // Without an authority of ours, any certificate of any public authority would do.
+    throw new TlsFileError(files.certFile, 'client certificate authentication needs a trusted CA file')
+  }
+  let authorities: string[] | null = null
+  if (files.trustedCaFile !== null) {
+    const parsed = parseCertificates(files.trustedCaFile, readPem(files.trustedCaFile, 'trusted CA file'))
+    for (const each of parsed) {
+      if (!each.ca) throw new TlsFileError(files.trustedCaFile, `${subjectOf(each)} is not a certificate authority`)
+      warnValidity(files.trustedCaFile, each, nowMs, warnings)
+    }
+    authorities = parsed.map((each) => each.toString())
+  }
+  return { certificate, key, authorities, verifyClients: authorities !== null, leaf, warnings }
+}
+
+function readPem(file: string, what: string): string {
+  try {
+    const size = statSync(file).size
+    if (size > pemBytesMax) throw new TlsFileError(file, `${what} is too large (${size} bytes)`)
+    return readFileSync(file, 'latin1')
+  } catch (error) {
+    if (error instanceof TlsFileError) throw error
+    throw new TlsFileError(file, `cannot read ${what}: ${(error as NodeJS.ErrnoException).code ?? 'error'}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Private keys that others on the machine can read are as good as public. */
+function checkPrivateMode(file: string): void {
+  let mode: number
+  try {
+    mode = statSync(file).mode
+  } catch (error) {
+    throw new TlsFileError(file, `cannot read key file: ${(error as NodeJS.ErrnoException).code ?? 'error'}`, {
+      cause: error,
+    })
+  }
+  if ((mode & 0o077) !== 0) {
+    const octal = (mode & 0o777).toString(8).padStart(4, '0')
+    throw new TlsFileError(file, `private key is accessible to group or others (mode ${octal}); run chmod 600 on it`)
+  }
+}
+
+function parseCertificates(file: string, text: string): X509Certificate[] {
+  const blocks = text.match(pemCertificate)
+  if (blocks === null) throw new TlsFileError(file, 'no PEM certificate found')
+  return blocks.map((block, i) => {
+    try {
+      return new X509Certificate(block)
+    } catch (error) {
+      throw new TlsFileError(file, `certificate ${i + 1} cannot be parsed`, { cause: error })
+    }
+  })
+}
+
+function parsePrivateKey(file: string, text: string): KeyObject {
+  if (text.includes('ENCRYPTED')) throw new TlsFileError(file, 'the private key is encrypted; store it unencrypted')
+  try {
+    return createPrivateKey(text)
+  } catch {
+    // The cause is left out: a parser's message may quote its input.
+    throw new TlsFileError(file, 'no usable PEM private key found')
+  }
+}
+
+function warnValidity(file: string, certificate: X509Certificate, nowMs: number, warnings: string[]): void {
+  const notBefore = Date.parse(certificate.validFrom)
+  const notAfter = Date.parse(certificate.validTo)
+  const what = `${file}: certificate ${subjectOf(certificate)}`
+  if (nowMs > notAfter) warnings.push(`${what} expired on ${certificate.validTo}`)
+  else if (nowMs < notBefore) warnings.push(`${what} is not valid before ${certificate.validFrom}`)
+  else if (notAfter - nowMs < expiryWarningDays * msPerDay) warnings.push(`${what} expires on ${certificate.validTo}`)
+}
+
+const subjectOf = (certificate: X509Certificate): string => certificate.subject.replaceAll('\n', ', ')

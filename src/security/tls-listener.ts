@@ -1,0 +1,143 @@
+import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import type { Log } from '../base/log.ts'
+import type { TlsFiles } from '../config/member-config.ts'
+import { type LimitedLog, limitedLog } from './limited-log.ts'
+import { serverTlsOptions } from './tls-context.ts'
+import { readTlsFiles } from './tls-files.ts'
+
+export interface ListenOptions {
+  /** `https:` ends TLS with `tls`, `http:` is plaintext. Port 0 lets the system choose one. */
+  readonly url: URL
+  /** Required for `https:`; ignored for `http:`. */
+  readonly tls: TlsFiles | null
+  /** In order of preference. A TLS client that offers others only is refused; one that offers none is let in. */
+  readonly alpn: readonly string[]
+  /** Several threads or processes may listen on the same address; the system shares connections out. */
+  readonly reusePort: boolean
+  readonly handshakeMsMax: number
+  readonly log: Log
+  /**
+   * A connection that is through its handshake: the socket has an error handler already, is closed with the listener, and
+   * sends without delay. `alpn` is what was agreed; false if nothing was.
+   */
+  onConnection(socket: Socket | TLSSocket, alpn: string | false): void
+}
+
+export interface Listener {
+  readonly address: AddressInfo
+  /** Reads the TLS files again, for connections from now on. On TlsFileError the old ones stay in use. */
+  reload(): void
+  /** Stops listening and ends every connection that came in here. Resolves when all are closed; repeatable. */
+  close(): Promise<void>
+}
+
+/** Refused connections reported per interval: anyone who reaches the port can cause them. */
+const refusalsLogged = 20
+const refusalIntervalMs = 10_000
+
+/**
+ * Listens on `options.url`.
+ *
+ * @throws TlsFileError if the files are unusable, or the system's error (EADDRINUSE and the like).
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const secure = options.url.protocol === 'https:'
+  if (!secure && options.url.protocol !== 'http:') {
+    throw new Error(`cannot listen on ${options.url.href}: the scheme must be http or https`)
+  }
+  const sockets = new Set<Socket>()
+  const refusals = limitedLog(options.log, refusalsLogged, refusalIntervalMs)
+  const server = secure ? secureServer(options, sockets, refusals) : plainServer(options, sockets)
+  const address = await bind(server, options)
+  // From here on: running out of descriptors and the like. The listener stays; connections wait in the backlog.
+  server.on('error', (error) =>
+    options.log.error('listener failed to accept', { ...where(options), reason: error.message }),
+  )
+
+  let closed: Promise<void> | null = null
+  return {
+    address,
+    reload() {
+      if (secure) (server as TlsServer).setSecureContext(tlsOptionsOf(options))
+    },
+    close() {
+      closed ??= new Promise((resolve) => {
+        server.close(() => resolve())
+        for (const socket of sockets) socket.destroy()
+      })
+      return closed
+    },
+  }
+}
+
+function plainServer(options: ListenOptions, sockets: Set<Socket>): Server {
+  return createPlainServer({ noDelay: true }, (socket) => {
+    track(socket, sockets, options.log)
+    options.onConnection(socket, false)
+  })
+}
+
+function secureServer(options: ListenOptions, sockets: Set<Socket>, refusals: LimitedLog): TlsServer {
+  const server = createTlsServer({ ...tlsOptionsOf(options), noDelay: true })
+  // The raw connection is tracked beside the TLS one, so that close() also ends those still in their handshake.
+  server.on('connection', (socket: Socket) => track(socket, sockets, options.log))
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    refusals.warn('TLS handshake refused', {
+      ...where(options),
+      remote: remoteOf(socket),
+      reason: refusalReason(error, socket),
+    })
+    socket.destroy()
+  })
+  server.on('secureConnection', (socket: TLSSocket) => {
+    track(socket, sockets, options.log)
+    options.onConnection(socket, socket.alpnProtocol === null ? false : socket.alpnProtocol)
+  })
+  return server
+}
+
+function tlsOptionsOf(options: ListenOptions) {
+  if (options.tls === null) throw new Error(`cannot listen on ${options.url.href}: no certificate and key file given`)
+  const material = readTlsFiles(options.tls)
+  for (const warning of material.warnings) options.log.warn(warning)
+  return serverTlsOptions(material, options.alpn, options.handshakeMsMax)
+}
+
+function track(socket: Socket, sockets: Set<Socket>, log: Log): void {
+  sockets.add(socket)
+  socket.once('close', () => sockets.delete(socket))
+  // A socket error without a listener would end the process. Resets by the other side are everyday.
+  socket.on('error', (error) => log.debug('connection failed', { remote: remoteOf(socket), reason: error.message }))
+}
+
+/** Node reports a certificate that failed verification as a reset; the true reason stands on the socket. */
+function refusalReason(error: NodeJS.ErrnoException, socket: TLSSocket): string {
+  const authorization: unknown = socket.authorizationError
+  if (authorization !== null && authorization !== undefined)
+    return `client certificate refused: ${String(authorization)}`
+  return error.code ?? error.message
+}
+
+const remoteOf = (socket: Socket): string => `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`
+
+const where = (options: ListenOptions): { listener: string } => ({ listener: options.url.host })
+
+function bind(server: Server, options: ListenOptions): Promise<AddressInfo> {
+  const { host, port } = hostAndPort(options.url)
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => reject(error)
+    server.once('error', fail)
+    server.listen({ host, port, exclusive: true, reusePort: options.reusePort, backlog: 1024 }, () => {
+      server.off('error', fail)
+      resolve(server.address() as AddressInfo)
+    })
+  })
+}
+
+/** Host without the brackets of an IPv6 address; the scheme's port if the URL names none. */
+export function hostAndPort(url: URL): { readonly host: string; readonly port: number } {
+  const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
+  return { host, port }
+}
