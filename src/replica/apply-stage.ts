@@ -1,0 +1,184 @@
+import { type Applied, applyEntries } from '../apply/apply.ts'
+import type { CommittedBatch, WatchEvent } from '../apply/outcome.ts'
+import type { Index, MemberId, Revision } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { compactBatch } from '../mvcc/compaction.ts'
+import { getApplied, getCompactRevision, getRevision } from '../mvcc/meta.ts'
+import type { Entry } from '../raft/types.ts'
+import type { StateStore } from './ports.ts'
+
+export interface ApplyStageHooks {
+  /** Whether somebody here waits for the answer to this proposal. */
+  wants(proposalId: bigint, proposer: MemberId): boolean
+  /** Inside the write transaction: verdicts are final because their entries are committed and persisted. */
+  applied(applied: readonly Applied[]): void
+  /** After the transaction became visible to readers. */
+  committed(batch: CommittedBatch, applied: readonly Applied[], entries: readonly Entry[]): void
+  /** Superseded revisions up to the compaction revision are gone. */
+  compacted(): void
+  failed(error: Error): void
+}
+
+/**
+ * Second stage of the pipeline: all committed entries that wait while one transaction is in flight become the next
+ * transaction. Between them, removal of compacted revisions proceeds in small transactions of its own.
+ */
+export class ApplyStage {
+  readonly #state: StateStore
+  readonly #hooks: ApplyStageHooks
+  #waiting: Entry[] = []
+  #busy = false
+  #compacting: boolean
+  #compactNext = false
+  #stopped = false
+  #whenIdle: (() => void) | null = null
+  #appliedIndex: Index
+  #revision: Revision
+  #compactRevision: Revision
+
+  constructor(state: StateStore, hooks: ApplyStageHooks) {
+    this.#state = state
+    this.#hooks = hooks
+    const start = this.#readMeta()
+    this.#appliedIndex = start.appliedIndex
+    this.#revision = start.revision
+    this.#compactRevision = start.compactRevision
+    // A compaction may have been cut short by a crash; finding nothing to do costs one empty transaction.
+    this.#compacting = start.compactRevision > 0
+  }
+
+  /** Visible to readers. */
+  get appliedIndex(): Index {
+    return this.#appliedIndex
+  }
+  get revision(): Revision {
+    return this.#revision
+  }
+  get waiting(): number {
+    return this.#waiting.length
+  }
+  get compacting(): boolean {
+    return this.#compacting
+  }
+
+  enqueue(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#waiting.push(entry)
+  }
+
+  run(): void {
+    if (this.#busy || this.#stopped || this.#whenIdle) return
+    if (this.#compacting && (this.#compactNext || this.#waiting.length === 0)) return this.#compactSome()
+    if (this.#waiting.length > 0) this.#applySome()
+  }
+
+  /** Discards what waits and runs `replace` when the transaction in flight has ended; `resume` ends the pause. */
+  pause(replace: () => void): void {
+    this.#waiting = []
+    this.#whenIdle = replace
+    if (!this.#busy) replace()
+  }
+
+  /** The state was replaced: reads its marks again and goes on. */
+  resume(): CommittedBatch {
+    this.#whenIdle = null
+    const now = this.#readMeta()
+    this.#appliedIndex = now.appliedIndex
+    this.#revision = now.revision
+    this.#compactRevision = now.compactRevision
+    this.#compacting = now.compactRevision > 0
+    return { ...now, events: [], replaced: true }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#waiting = []
+  }
+
+  #applySome(): void {
+    const batch = this.#takeBatch()
+    const last = batch[batch.length - 1]!
+    let applied: readonly Applied[] = []
+    this.#busy = true
+    this.#state.transact(
+      (view) => {
+        applied = applyEntries(view, batch, this.#hooks.wants)
+        this.#revision = getRevision(view)
+        this.#hooks.applied(applied)
+      },
+      (error) => {
+        this.#busy = false
+        if (error) return this.#hooks.failed(error)
+        if (this.#stopped) return
+        this.#appliedIndex = last.index
+        const events: WatchEvent[] = []
+        for (const one of applied) {
+          for (const event of one.events) events.push(event)
+          if (one.compactTo !== null) {
+            this.#compactRevision = one.compactTo
+            this.#compacting = true
+          }
+        }
+        this.#compactNext = this.#compacting
+        this.#hooks.committed(
+          {
+            appliedIndex: last.index,
+            revision: this.#revision,
+            compactRevision: this.#compactRevision,
+            events,
+            replaced: false,
+          },
+          applied,
+          batch,
+        )
+        this.#next()
+      },
+    )
+  }
+
+  #takeBatch(): Entry[] {
+    let bytes = 0
+    let count = 0
+    while (count < this.#waiting.length && count < limits.applyBatchEntriesMax && bytes < limits.applyBatchBytesMax) {
+      bytes += this.#waiting[count]!.data.length
+      count++
+    }
+    if (count === this.#waiting.length) {
+      const all = this.#waiting
+      this.#waiting = []
+      return all
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  #compactSome(): void {
+    this.#busy = true
+    this.#compactNext = false
+    let more = false
+    this.#state.transact(
+      (view) => {
+        more = compactBatch(view, limits.compactionBatchRevisions) === 'more'
+      },
+      (error) => {
+        this.#busy = false
+        if (error) return this.#hooks.failed(error)
+        if (this.#stopped) return
+        this.#compacting = more
+        if (!more) this.#hooks.compacted()
+        this.#next()
+      },
+    )
+  }
+
+  #next(): void {
+    if (this.#whenIdle) this.#whenIdle()
+    else this.run()
+  }
+
+  #readMeta(): { appliedIndex: Index; revision: Revision; compactRevision: Revision } {
+    return this.#state.read((view) => ({
+      appliedIndex: getApplied(view).index,
+      revision: getRevision(view),
+      compactRevision: getCompactRevision(view),
+    }))
+  }
+}

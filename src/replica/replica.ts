@@ -1,0 +1,576 @@
+import type { Applied } from '../apply/apply.ts'
+import type { CommittedBatch } from '../apply/outcome.ts'
+import { assert, InvariantError } from '../base/assert.ts'
+import { formatId, type Index, type LeaseId, type MemberId, noMember, type Revision, type Term } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import { seededRandom } from '../base/random.ts'
+import { EtcdError } from '../errors.ts'
+import { getApplied, getConfState } from '../mvcc/meta.ts'
+import { createRaft, hasReady, type Raft, raftStatus, step, takeReady } from '../raft/index.ts'
+import { type Entry, type Input, type Message, MessageKind, type Ready, type SnapshotMeta } from '../raft/types.ts'
+import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
+import type { CoreHandle } from '../threads/core-handle.ts'
+import { Command, Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
+import { CompactionRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
+import { ApplyStage } from './apply-stage.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { LogWindow } from './log-window.ts'
+import { PersistStage } from './persist-stage.ts'
+import type {
+  Clock,
+  LogStore,
+  PeerCallDone,
+  PeerEvents,
+  PeerMethod,
+  Peers,
+  RecoveredLog,
+  SnapshotSink,
+  StagedState,
+  StateStore,
+} from './ports.ts'
+import { type OutcomeDone, Proposals } from './proposals.ts'
+import { type BarrierDone, ReadBarriers } from './read-barriers.ts'
+import { recover } from './recovery.ts'
+import { Snapshots } from './snapshots.ts'
+
+export interface ReplicaOptions {
+  readonly info: MemberInfo
+  readonly electionTicks: number
+  readonly preVote: boolean
+  /** Seeds election timeouts and proposal ids; differs at each start of the process. */
+  readonly seed: number
+  readonly recovered: RecoveredLog
+  /** Applied entries kept in memory for followers that lag. */
+  readonly logKeepEntries?: number
+}
+
+export interface ReplicaPorts {
+  readonly log: LogStore
+  readonly state: StateStore
+  readonly peers: Peers
+  readonly clock: Clock
+  readonly report: Log
+  /** The member set in the state may have changed. */
+  membersChanged?(): void
+  /** The replica has stopped for good: storage failed, or an invariant is broken. */
+  failed(error: Error): void
+}
+
+const commandKinds: Record<WriteKind, Command_Kind> = {
+  put: Command_Kind.PUT,
+  deleteRange: Command_Kind.DELETE_RANGE,
+  txn: Command_Kind.TXN,
+  compact: Command_Kind.COMPACT,
+  leaseGrant: Command_Kind.LEASE_GRANT,
+  leaseRevoke: Command_Kind.LEASE_REVOKE,
+}
+
+const requestTimeoutBaseMs = 5000
+const readRetryMs = 500
+
+/**
+ * Drives one raft: gathers inputs, hands its effects to the pipeline of persist and apply, and gives proposers and
+ * readers their answers. Knows the world through `ports.ts` only; single-threaded, and every input is handled in one
+ * synchronous stretch.
+ */
+export class Replica implements PeerEvents, CoreHandle {
+  readonly info: MemberInfo
+  readonly #ports: ReplicaPorts
+  readonly #clock: Clock
+  readonly #report: Log
+  readonly #raft: Raft
+  readonly #persist: PersistStage
+  readonly #apply: ApplyStage
+  readonly #proposals: Proposals
+  readonly #reads: ReadBarriers
+  readonly #leases: LeaseKeeper
+  readonly #snapshots: Snapshots
+  readonly #window: LogWindow
+  readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
+  readonly #leaderListeners = new Set<(leader: MemberId, term: Term) => void>()
+  #appliedWaiters: { readonly index: Index; readonly done: (error: Error | null) => void }[] = []
+  #compactionWaiters: (() => void)[] = []
+  #pumpScheduled = false
+  #failed: Error | null = null
+  #leader: MemberId = noMember
+  #term: Term
+  /** Index of the newest committed entry handed to apply. */
+  #handedOut: Index
+  #installing = false
+  /** Term in which this member leads but has not yet applied an entry of its own. */
+  #electedTerm: Term | null = null
+
+  constructor(options: ReplicaOptions, ports: ReplicaPorts) {
+    const { info, recovered } = options
+    this.info = info
+    this.#ports = ports
+    this.#clock = ports.clock
+    this.#report = ports.report
+    const random = seededRandom(options.seed)
+    const { applied, confState } = ports.state.read((view) => ({
+      applied: getApplied(view),
+      confState: getConfState(view),
+    }))
+    const { log, hardState } = recover(recovered, applied)
+    this.#raft = createRaft({
+      id: info.memberId,
+      electionTicks: options.electionTicks,
+      heartbeatTicks: 1,
+      preVote: options.preVote,
+      random,
+      messageBytesMax: limits.raftMessageBytesMax,
+      inflightMax: limits.raftInflightMax,
+      uncommittedBytesMax: limits.raftUncommittedBytesMax,
+      hardState,
+      confState,
+      applied: applied.index,
+      log,
+    })
+    this.#term = hardState.term
+    this.#handedOut = applied.index
+    const timeoutMs = requestTimeoutBaseMs + 2 * info.electionTimeoutMs
+    const firstId = (): bigint => (BigInt(random.below(0x7fffffff)) << 32n) | 1n
+    this.#proposals = new Proposals(info.memberId, firstId(), timeoutMs)
+    this.#reads = new ReadBarriers(firstId(), timeoutMs, readRetryMs)
+    this.#persist = new PersistStage(ports.log, hardState, {
+      persisted: (last) => this.#input({ kind: 'persisted', last }, 'now'),
+      send: (messages) => this.#send(messages),
+      failed: (error) => this.#fail(error),
+    })
+    this.#apply = new ApplyStage(ports.state, {
+      wants: this.#proposals.wants,
+      applied: (results) => this.#proposals.settle(results),
+      committed: (batch, results, entries) => this.#committed(batch, results, entries),
+      compacted: () => this.#compacted(),
+      failed: (error) => this.#fail(error),
+    })
+    this.#snapshots = new Snapshots(ports, {
+      reported: (to, ok) => this.#input({ kind: 'snapshotReport', to, ok }),
+    })
+    this.#window = new LogWindow(ports.state, ports.log, options.logKeepEntries ?? limits.logKeepEntries, {
+      compactLog: (index) => this.#input({ kind: 'compactLog', index }),
+      failed: (error) => this.#fail(error),
+    })
+    this.#leases = new LeaseKeeper(
+      {
+        nowMs: () => this.#clock.nowMs(),
+        self: () => info.memberId,
+        leader: () => this.#leader,
+        read: (work) => ports.state.read(work),
+        barrier: (done) => this.#barrierApplied(done),
+        call: (to, method, request, done) => ports.peers.call(to, method, request, done),
+        proposeRevoke: (id) => this.#proposeRevoke(id),
+      },
+      { extendMs: info.electionTimeoutMs, timeoutMs },
+    )
+    this.#schedulePump()
+  }
+
+  // --- what the serving side asks -------------------------------------------------------------------------------
+
+  propose(kind: WriteKind, request: Uint8Array, done: OutcomeDone): void {
+    if (this.#refuse((error) => done(error, null))) return
+    const answered = kind === 'compact' && CompactionRequest.decode(request).physical ? this.#whenCompacted(done) : done
+    const encode = (id: bigint): Uint8Array => this.#command(commandKinds[kind], request, id)
+    this.#proposals.add('normal', encode, this.#clock.nowMs(), answered)
+    this.#schedulePump()
+  }
+
+  /** Proposes one membership change; the outcome says whether it was accepted. */
+  proposeConfChange(
+    change: { readonly type: ConfChange_Type; readonly memberId: MemberId; readonly member?: MemberRecord },
+    done: OutcomeDone,
+  ): void {
+    if (this.#refuse((error) => done(error, null))) return
+    const encode = (id: bigint): Uint8Array =>
+      ConfChange.encode({
+        proposal_id: id,
+        proposer_id: this.info.memberId,
+        type: change.type,
+        member_id: change.memberId,
+        member: change.member,
+      }).finish()
+    this.#proposals.add('confChange', encode, this.#clock.nowMs(), done)
+    this.#schedulePump()
+  }
+
+  /** Tells the cluster this member's name and client URLs. */
+  publish(record: MemberRecord, done: OutcomeDone): void {
+    if (this.#refuse((error) => done(error, null))) return
+    const request = MemberRecord.encode(record).finish()
+    const encode = (id: bigint): Uint8Array => this.#command(Command_Kind.PUBLISH_MEMBER, request, id)
+    this.#proposals.add('normal', encode, this.#clock.nowMs(), done)
+    this.#schedulePump()
+  }
+
+  readBarrier(done: BarrierDone): void {
+    if (this.#failed) {
+      this.#clock.soon(() => done(new EtcdError('stopped'), 0))
+      return
+    }
+    this.#reads.add(this.#clock.nowMs(), done)
+    this.#schedulePump()
+  }
+
+  renewLease(id: LeaseId, done: (error: Error | null, ttlSeconds: number) => void): void {
+    this.#clock.soon(() => (this.#failed ? done(new EtcdError('stopped'), 0) : this.#leases.renew(id, done)))
+  }
+
+  leaseTimes(id: LeaseId, done: (error: Error | null, times: LeaseTimes | null) => void): void {
+    this.#clock.soon(() => (this.#failed ? done(new EtcdError('stopped'), null) : this.#leases.times(id, done)))
+  }
+
+  /**
+   * Asks raft to hand leadership to `to`, or to the voter that has most of the log; `done` says whether this member
+   * stopped leading within an election timeout.
+   */
+  transferLeadership(to: MemberId | null, done: (error: Error | null) => void): void {
+    const target = to ?? this.#bestSuccessor()
+    if (this.#leader !== this.info.memberId) return this.#clock.soon(() => done(new EtcdError('notLeader')))
+    if (target === null || this.#input({ kind: 'transferLeader', to: target }) === 'dropped') {
+      return this.#clock.soon(() => done(new EtcdError('badLeaderTransferee')))
+    }
+    const stopListening = this.onLeader((leader) => {
+      if (leader === this.info.memberId || leader === noMember) return
+      stopListening()
+      late.cancel()
+      done(null)
+    })
+    const late = this.#clock.after(this.info.electionTimeoutMs, () => {
+      stopListening()
+      done(new EtcdError('timeoutLeaderFailure'))
+    })
+  }
+
+  status(): MemberStatus {
+    const { committed, confState } = this.raftStatus()
+    const { allocated, inUse } = this.#ports.state.size()
+    return {
+      leader: this.#leader,
+      term: this.#term,
+      committedIndex: committed,
+      appliedIndex: this.#apply.appliedIndex,
+      isLearner: confState.learners.includes(this.info.memberId),
+      sizeAllocatedBytes: allocated,
+      sizeInUseBytes: inUse,
+    }
+  }
+
+  raftStatus() {
+    const status = raftStatus(this.#raft)
+    return { ...status, committed: status.commit }
+  }
+
+  term(): Term {
+    return this.#term
+  }
+  leader(): MemberId {
+    return this.#leader
+  }
+  appliedIndex(): Index {
+    return this.#apply.appliedIndex
+  }
+  revision(): Revision {
+    return this.#apply.revision
+  }
+
+  onCommitted(listener: (batch: CommittedBatch) => void): () => void {
+    this.#committedListeners.add(listener)
+    return () => this.#committedListeners.delete(listener)
+  }
+
+  onLeader(listener: (leader: MemberId, term: Term) => void): () => void {
+    this.#leaderListeners.add(listener)
+    return () => this.#leaderListeners.delete(listener)
+  }
+
+  // --- what time and the other members bring ----------------------------------------------------------------------
+
+  /** Once per heartbeat interval. */
+  tick(): void {
+    if (this.#failed) return
+    const now = this.#clock.nowMs()
+    this.#proposals.expire(now)
+    this.#reads.expire(now)
+    this.#leases.tick()
+    this.#window.tick(this.#apply.appliedIndex)
+    this.#input({ kind: 'tick' })
+  }
+
+  receive(message: Message): void {
+    if (!this.#failed) this.#input({ kind: 'receive', message })
+  }
+
+  acceptSnapshot(message: Message): SnapshotSink | null {
+    if (this.#failed || this.#installing) return null
+    return this.#snapshots.accept(message, this.raftStatus().committed)
+  }
+
+  receiveSnapshot(message: Message, staged: StagedState): void {
+    if (this.#failed || this.#installing) return staged.discard()
+    if (!this.#snapshots.received(message, staged)) return
+    this.#input({ kind: 'receive', message }, 'now')
+    // Still here after raft has spoken: it was not wanted.
+    if (!this.#installing) this.#snapshots.discard()
+  }
+
+  unreachable(member: MemberId): void {
+    if (!this.#failed) this.#input({ kind: 'unreachable', to: member })
+  }
+
+  answer(_from: MemberId, method: PeerMethod, request: Uint8Array, done: PeerCallDone): void {
+    if (this.#failed) return done(new EtcdError('stopped'), null)
+    this.#leases.answer(method, request, done)
+  }
+
+  /** No more inputs or answers; everybody who waits is told. Storage is closed by its owner. */
+  stop(): void {
+    this.#end(new EtcdError('stopped'))
+  }
+
+  // --- the Ready loop ---------------------------------------------------------------------------------------------
+
+  /** `now`: the pipeline waits for it; else inputs of one turn are gathered. */
+  #input(input: Input, when: 'now' | 'soon' = 'soon'): 'accepted' | 'dropped' {
+    if (this.#failed) return 'dropped'
+    try {
+      const verdict = step(this.#raft, input)
+      if (when === 'now') this.#pump()
+      else this.#schedulePump()
+      return verdict
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new InvariantError(String(error)))
+      return 'dropped'
+    }
+  }
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled) return
+    this.#pumpScheduled = true
+    this.#clock.soon(() => {
+      this.#pumpScheduled = false
+      try {
+        this.#pump()
+      } catch (error) {
+        this.#fail(error instanceof Error ? error : new InvariantError(String(error)))
+      }
+    })
+  }
+
+  #pump(): void {
+    if (this.#failed) return
+    this.#submit()
+    while (hasReady(this.#raft)) this.#handle(takeReady(this.#raft))
+    if (this.#installing) return
+    this.#persist.run()
+    this.#apply.run()
+  }
+
+  /** Gives raft what has gathered since the last turn. */
+  #submit(): void {
+    const proposals = this.#proposals.takeUnsent()
+    if (proposals.length > 0) this.#submitProposals(proposals)
+    const now = this.#clock.nowMs()
+    for (let context = this.#reads.nextRound(now); context !== null; context = this.#reads.nextRound(now)) {
+      if (step(this.#raft, { kind: 'readIndex', context }) === 'accepted') continue
+      this.#reads.putBack(context)
+      break
+    }
+  }
+
+  #submitProposals(proposals: ReturnType<Proposals['takeUnsent']>): void {
+    // A membership change goes alone: raft may drop it while another is pending, and must not drop others with it.
+    let batch: (typeof proposals)[number][] = []
+    const flush = (): boolean => {
+      if (batch.length === 0) return true
+      if (step(this.#raft, { kind: 'propose', proposals: batch }) === 'accepted') {
+        batch = []
+        return true
+      }
+      return false
+    }
+    for (const [at, proposal] of proposals.entries()) {
+      if (proposal.type === 'confChange' && !flush()) return this.#proposals.putBack([...batch, ...proposals.slice(at)])
+      batch.push(proposal)
+      if (proposal.type === 'confChange' && !flush()) {
+        this.#proposals.putBack(proposals.slice(at))
+        return
+      }
+    }
+    if (!flush()) this.#proposals.putBack(batch)
+  }
+
+  #handle(ready: Ready): void {
+    if (ready.soft) this.#leaderMoved(ready.soft)
+    this.#send(ready.messages)
+    if (ready.snapshot) this.#install(ready.snapshot)
+    this.#persist.enqueue(ready)
+    const last = ready.committed[ready.committed.length - 1]
+    if (last) {
+      this.#handedOut = last.index
+      this.#apply.enqueue(ready.committed)
+      this.#window.add(ready.committed)
+    }
+    if (ready.readStates.length > 0) this.#reads.answer(ready.readStates)
+  }
+
+  #send(messages: readonly Message[]): void {
+    if (messages.length === 0) return
+    if (!messages.some((message) => message.kind === MessageKind.Snapshot)) return this.#ports.peers.send(messages)
+    const others: Message[] = []
+    for (const message of messages) {
+      if (message.kind === MessageKind.Snapshot) this.#snapshots.send(message)
+      else others.push(message)
+    }
+    if (others.length > 0) this.#ports.peers.send(others)
+  }
+
+  #leaderMoved({ role, leader, term }: NonNullable<Ready['soft']>): void {
+    const changed = leader !== this.#leader || term !== this.#term
+    if (leader !== this.#leader) {
+      this.#proposals.leaderChanged()
+      this.#reads.retryAll()
+      const fields = { member: formatId(this.info.memberId), leader: formatId(leader), term }
+      if (leader === noMember) this.#report.info('lost leader', fields)
+      else this.#report.info('raft leader elected', fields)
+    }
+    if (role === 'leader') {
+      if (this.#electedTerm !== term && !(this.#leases.inOffice && this.#term === term)) {
+        this.#leases.leaveOffice()
+        this.#electedTerm = term
+      }
+    } else {
+      this.#electedTerm = null
+      this.#leases.leaveOffice()
+    }
+    this.#leader = leader
+    this.#term = term
+    if (changed) for (const listener of [...this.#leaderListeners]) listener(leader, term)
+  }
+
+  #committed(batch: CommittedBatch, applied: readonly Applied[], entries: readonly Entry[]): void {
+    const last = entries[entries.length - 1]
+    assert(last, 'a commit of at least one entry')
+    this.#input({ kind: 'applied', index: last.index })
+    for (const one of applied) if (one.leaseChanges.length > 0) this.#leases.changed(one.leaseChanges)
+    for (const entry of entries) {
+      if (entry.type !== 'confChange') continue
+      const accepted = applied.find((one) => one.index === entry.index)?.confChange ?? null
+      this.#input({ kind: 'confChangeApplied', change: accepted })
+      this.#ports.membersChanged?.()
+    }
+    if (this.#electedTerm !== null && last.term === this.#electedTerm) {
+      this.#electedTerm = null
+      this.#leases.takeOffice()
+    }
+    this.#published(batch)
+  }
+
+  #published(batch: CommittedBatch): void {
+    for (const listener of [...this.#committedListeners]) listener(batch)
+    if (this.#appliedWaiters.length === 0) return
+    const ready = this.#appliedWaiters.filter((waiter) => waiter.index <= batch.appliedIndex)
+    if (ready.length === 0) return
+    this.#appliedWaiters = this.#appliedWaiters.filter((waiter) => waiter.index > batch.appliedIndex)
+    for (const waiter of ready) waiter.done(null)
+  }
+
+  /**
+   * Replaces state and log by a received snapshot. State first: if the process dies between the two, the state's
+   * applied position is beyond the log's end, and the next start begins the log there.
+   */
+  #install(meta: SnapshotMeta): void {
+    const staged = this.#snapshots.take(meta)
+    assert(staged, 'raft installs only a snapshot that has been received')
+    this.#installing = true
+    this.#persist.suspend()
+    this.#apply.pause(() => {
+      staged.install((error) => {
+        if (error) return this.#fail(error)
+        this.#persist.reset(meta, () => {
+          this.#installing = false
+          this.#handedOut = meta.index
+          this.#window.reset(meta.index)
+          this.#report.info('installed database snapshot', { index: meta.index, term: meta.term })
+          const batch = this.#apply.resume()
+          this.#input({ kind: 'snapshotInstalled', snapshot: meta })
+          this.#ports.membersChanged?.()
+          this.#published(batch)
+          this.#schedulePump()
+        })
+      })
+    })
+  }
+
+  // --- small parts --------------------------------------------------------------------------------------------------
+
+  #command(kind: Command_Kind, request: Uint8Array, id: bigint): Uint8Array {
+    return Command.encode({ proposal_id: id, member_id: this.info.memberId, kind, request }).finish()
+  }
+
+  #proposeRevoke(id: LeaseId): boolean {
+    if (this.#leader !== this.info.memberId) return false
+    const data = this.#command(Command_Kind.LEASE_REVOKE, LeaseRevokeRequest.encode({ ID: id }).finish(), 0n)
+    return this.#input({ kind: 'propose', proposals: [{ type: 'normal', data }] }) === 'accepted'
+  }
+
+  /** Calls back when this state shows everything acknowledged before the call, and this member is part of a quorum. */
+  #barrierApplied(done: (error: Error | null) => void): void {
+    this.readBarrier((error, index) => {
+      if (error) done(error)
+      else if (this.#apply.appliedIndex >= index) done(null)
+      else this.#appliedWaiters.push({ index, done })
+    })
+  }
+
+  #whenCompacted(done: OutcomeDone): OutcomeDone {
+    return (error, outcome) => {
+      if (error || !outcome?.ok) done(error, outcome)
+      else this.#compactionWaiters.push(() => done(null, outcome))
+    }
+  }
+
+  #compacted(): void {
+    const waiters = this.#compactionWaiters
+    this.#compactionWaiters = []
+    for (const waiter of waiters) waiter()
+  }
+
+  #refuse(done: (error: Error) => void): boolean {
+    const backlog = this.#handedOut - this.#apply.appliedIndex > limits.unappliedEntriesMax
+    const tooMuchUnsent = this.#proposals.unsentBytes > limits.raftUncommittedBytesMax
+    if (!this.#failed && !backlog && !tooMuchUnsent) return false
+    this.#clock.soon(() => done(new EtcdError(this.#failed ? 'stopped' : 'tooManyRequests')))
+    return true
+  }
+
+  #bestSuccessor(): MemberId | null {
+    const { confState, progress } = this.raftStatus()
+    let best: { readonly id: MemberId; readonly match: Index } | null = null
+    for (const [id, { match, recentActive }] of progress ?? []) {
+      if (id === this.info.memberId || !recentActive || !confState.voters.includes(id)) continue
+      if (!best || match > best.match) best = { id, match }
+    }
+    return best?.id ?? null
+  }
+
+  #fail(error: Error): void {
+    if (this.#failed) return
+    this.#end(error)
+    this.#ports.failed(error)
+  }
+
+  #end(error: Error): void {
+    if (this.#failed) return
+    this.#failed = error
+    this.#apply.stop()
+    const stopped = new EtcdError('stopped', { cause: error })
+    this.#proposals.failAll(stopped)
+    this.#reads.failAll(stopped)
+    this.#leases.failAll(stopped)
+    const waiters = this.#appliedWaiters
+    this.#appliedWaiters = []
+    for (const waiter of waiters) waiter.done(stopped)
+  }
+}
