@@ -1,4 +1,5 @@
 import type { EtcdError } from '../errors.ts'
+import type { StatusError } from './status-error.ts'
 
 /** One bidirectional call as a service sees it: encoded messages in, encoded messages out. */
 export interface MessageStream {
@@ -12,8 +13,11 @@ export interface MessageStream {
   onDrain(listener: () => void): void
   /** @returns false if the transport's buffer is full: hold back until `onDrain`. Writing after close does nothing. */
   write(message: Uint8Array): boolean
+  /** Holds the client back: no more messages until `resume`, up to a few that are on their way. */
+  pause?(): void
+  resume?(): void
   /** Ends the call with status OK, or with the error. */
-  end(error?: EtcdError): void
+  end(error?: EtcdError | StatusError): void
   /** First value of a request metadata entry. */
   metadata(name: string): string | undefined
 }

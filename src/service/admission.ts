@@ -1,0 +1,41 @@
+import { noMember } from '../base/ids.ts'
+import { EtcdError } from '../errors.ts'
+import { MemberRecord } from '../wire/gen/internal.ts'
+import type { Member } from './member.ts'
+
+/** Members that are known to vote: a voter never turns into a learner again, so the answer is kept for good. */
+const voters = new WeakSet<Member>()
+
+/**
+ * A learner has not caught up and answers nothing but what says so.
+ *
+ * @throws EtcdError notSupportedForLearner.
+ */
+export function refuseOnLearner(member: Member): void {
+  if (voters.has(member)) return
+  const key = Buffer.alloc(8)
+  key.writeBigUInt64BE(member.info.memberId)
+  const encoded = member.read((view) => view.get('members', key))
+  // Not in its own member table: it has not applied its own beginnings yet, which is for the read barrier to sort out.
+  if (encoded === undefined) return
+  if (MemberRecord.decode(encoded).is_learner) throw new EtcdError('notSupportedForLearner')
+  voters.add(member)
+}
+
+/** Name and value of the request metadata by which a client insists on a leader. */
+export const requireLeaderKey = 'hasleader'
+export const requireLeaderValue = 'true'
+
+/** @throws EtcdError noLeader. */
+export function refuseWithoutLeader(member: Member): void {
+  if (member.leader() === noMember) throw new EtcdError('noLeader')
+}
+
+/**
+ * Carries out a write that is too large for the log not at all, instead of at the transport's mercy.
+ *
+ * @throws EtcdError requestTooLarge.
+ */
+export function refuseTooLarge(member: Member, request: Uint8Array): void {
+  if (request.length > member.info.maxRequestBytes) throw new EtcdError('requestTooLarge')
+}

@@ -1,0 +1,65 @@
+import { range as rangeOf } from '../mvcc/range.ts'
+import { readOnlyTxn } from '../mvcc/read-only-txn.ts'
+import { CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest } from '../wire/gen/rpc.ts'
+import { checkCompaction, checkDeleteRange, checkPut, checkRange, checkTxn } from '../wire/validate.ts'
+import { refuseOnLearner, refuseTooLarge } from './admission.ts'
+import { decodeRequest } from './decode.ts'
+import type { Member } from './member.ts'
+import { proposeAndRespond, respond } from './respond.ts'
+
+/** Serializable reads answer from what this member has; all others wait until it has caught up with every acknowledged write. */
+export function range(member: Member, bytes: Uint8Array): Promise<Uint8Array> | Uint8Array {
+  const request = decodeRequest(RangeRequest, bytes)
+  checkRange(request)
+  if (request.serializable) return readRange(member, request)
+  refuseOnLearner(member)
+  return member.readBarrier().then(() => readRange(member, request))
+}
+
+function readRange(member: Member, request: RangeRequest): Uint8Array {
+  const { body, revision } = member.read((view) => rangeOf(view, request))
+  return respond(member, revision, body)
+}
+
+export function put(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+  checkPut(decodeRequest(PutRequest, bytes))
+  refuseTooLarge(member, bytes)
+  return proposeAndRespond(member, 'put', bytes)
+}
+
+export function deleteRange(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+  checkDeleteRange(decodeRequest(DeleteRangeRequest, bytes))
+  refuseTooLarge(member, bytes)
+  return proposeAndRespond(member, 'deleteRange', bytes)
+}
+
+export async function txn(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+  const request = decodeRequest(TxnRequest, bytes)
+  checkTxn(request, { maxTxnOps: member.info.maxTxnOps })
+  if (!isReadOnly(request)) {
+    refuseTooLarge(member, bytes)
+    return proposeAndRespond(member, 'txn', bytes)
+  }
+  if (!isSerializable(request)) await member.readBarrier()
+  const { body, revision } = member.read((view) => readOnlyTxn(view, request))
+  return respond(member, revision, body)
+}
+
+/** Only top-level ranges count as reading: a nested transaction goes through the log whatever it does, as in etcd. */
+function isReadOnly(request: TxnRequest): boolean {
+  for (const op of request.success) if (op.request?.$case !== 'request_range') return false
+  for (const op of request.failure) if (op.request?.$case !== 'request_range') return false
+  return true
+}
+
+function isSerializable(request: TxnRequest): boolean {
+  for (const op of [...request.success, ...request.failure]) {
+    if (op.request?.$case === 'request_range' && !op.request.value.serializable) return false
+  }
+  return true
+}
+
+export function compact(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+  checkCompaction(decodeRequest(CompactionRequest, bytes))
+  return proposeAndRespond(member, 'compact', bytes)
+}

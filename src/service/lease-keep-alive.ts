@@ -1,0 +1,99 @@
+import { leaseId, noMember } from '../base/ids.ts'
+import { EtcdError } from '../errors.ts'
+import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from '../wire/gen/rpc.ts'
+import { refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from './admission.ts'
+import { decodeRequest } from './decode.ts'
+import type { Member } from './member.ts'
+import { respond } from './respond.ts'
+import type { MessageStream } from './stream.ts'
+
+/** Renewals of one stream that may be under way together; above it the client is held back. */
+const renewalsMax = 256
+/** A stream whose client insists on a leader is cut after this many election timeouts without one. */
+const leaderlessElectionTimeouts = 3
+
+interface Renewal {
+  answer: Uint8Array | null
+}
+
+/**
+ * Renews leases for as long as the client asks. Renewals run together but are answered in the order of the requests. A
+ * lease that is unknown or has expired is answered with a TTL of 0, not with an error.
+ *
+ * @param fail ends the stream with any error.
+ */
+export function leaseKeepAlive(member: Member, stream: MessageStream, fail: (error: unknown) => void): void {
+  const renewals: Renewal[] = []
+  let ended = false
+  let closed = false
+
+  const endWith = (error: unknown): void => {
+    if (closed) return
+    closed = true
+    fail(error)
+  }
+  const flush = (): void => {
+    if (closed) return
+    let writable = true
+    while (renewals[0]?.answer) writable = stream.write(renewals.shift()!.answer!)
+    if (ended && renewals.length === 0) {
+      closed = true
+      stream.end()
+    } else if (!writable) {
+      stream.pause?.()
+    } else if (renewals.length < renewalsMax) {
+      stream.resume?.()
+    }
+  }
+  const renew = async (message: Uint8Array): Promise<void> => {
+    const { ID } = decodeRequest(LeaseKeepAliveRequest, message)
+    const renewal: Renewal = { answer: null }
+    renewals.push(renewal)
+    if (renewals.length >= renewalsMax) stream.pause?.()
+    // The revision from before the renewal, as in etcd: the answer must not claim to know of anything later.
+    const revision = member.revision()
+    const ttlSeconds = await member.renewLease(leaseId(ID))
+    const body = LeaseKeepAliveResponse.encode({ header: undefined, ID, TTL: BigInt(ttlSeconds) }).finish()
+    renewal.answer = respond(member, revision, body)
+    flush()
+  }
+
+  if (stream.metadata(requireLeaderKey) === requireLeaderValue) {
+    try {
+      refuseWithoutLeader(member)
+    } catch (error) {
+      endWith(error)
+      return
+    }
+    stream.onClose(watchLeader(member, () => endWith(new EtcdError('noLeader'))))
+  }
+  stream.onMessage((message) => {
+    if (!closed) renew(message).catch(endWith)
+  })
+  stream.onDrain(flush)
+  stream.onEnd(() => {
+    ended = true
+    flush()
+  })
+  stream.onClose(() => {
+    closed = true
+  })
+}
+
+/** Calls `onLost` once there has been no leader for too long. Returns how to stop. */
+function watchLeader(member: Member, onLost: () => void): () => void {
+  const patienceMs = leaderlessElectionTimeouts * member.info.electionTimeoutMs
+  let timer: NodeJS.Timeout | null = null
+  const unsubscribe = member.onLeader((leader) => {
+    if (leader !== noMember) {
+      if (timer !== null) clearTimeout(timer)
+      timer = null
+    } else {
+      timer ??= setTimeout(onLost, patienceMs)
+    }
+  })
+  return () => {
+    unsubscribe()
+    if (timer !== null) clearTimeout(timer)
+  }
+}

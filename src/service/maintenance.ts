@@ -1,0 +1,38 @@
+import { emptyBytes } from '../base/bytes.ts'
+import { noMember } from '../base/ids.ts'
+import { Code, etcdErrors } from '../errors.ts'
+import { AlarmRequest, AlarmRequest_AlarmAction, StatusRequest, StatusResponse } from '../wire/gen/rpc.ts'
+import { decodeRequest } from './decode.ts'
+import type { Member } from './member.ts'
+import { respond } from './respond.ts'
+import { StatusError } from './status-error.ts'
+
+/** How this member is doing: answered by learners and without a leader too. */
+export async function status(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+  decodeRequest(StatusRequest, bytes)
+  const now = await member.status()
+  const body = StatusResponse.encode({
+    header: undefined,
+    version: member.info.version,
+    dbSize: BigInt(now.sizeAllocatedBytes),
+    leader: now.leader,
+    raftIndex: BigInt(now.committedIndex),
+    raftTerm: BigInt(now.term),
+    raftAppliedIndex: BigInt(now.appliedIndex),
+    errors: now.leader === noMember ? [etcdErrors.noLeader.message] : [],
+    dbSizeInUse: BigInt(now.sizeInUseBytes),
+    isLearner: now.isLearner,
+    storageVersion: '',
+    dbSizeQuota: 0n,
+  }).finish()
+  return respond(member, member.revision(), body)
+}
+
+/** No alarm can be raised yet, so the list of them is empty and there is none to set or clear. */
+export function alarm(member: Member, bytes: Uint8Array): Uint8Array {
+  const request = decodeRequest(AlarmRequest, bytes)
+  if (request.action !== AlarmRequest_AlarmAction.GET) {
+    throw new StatusError(Code.Unimplemented, 'etcdserverpb.Maintenance/Alarm can only list alarms')
+  }
+  return respond(member, member.revision(), emptyBytes)
+}
