@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { Applied } from '../../../src/apply/apply.ts'
+import { emptyBytes } from '../../../src/base/bytes.ts'
+import { memberId } from '../../../src/base/ids.ts'
+import { Proposals } from '../../../src/replica/proposals.ts'
+
+const self = memberId(1n)
+const collect = () => {
+  const answers: string[] = []
+  return {
+    answers,
+    done: (error: Error | null, outcome: Applied['outcome']) =>
+      answers.push(error ? error.message : `revision ${outcome?.revision}`),
+  }
+}
+const applied = (id: bigint, proposer = self, revision = 2): Applied => ({
+  index: 1,
+  proposal: { id, proposer },
+  outcome: { ok: true, revision, body: emptyBytes },
+  events: [],
+  leaseChanges: [],
+  confChange: null,
+  compactTo: null,
+})
+
+test('a verdict reaches the one who proposed, once', () => {
+  const proposals = new Proposals(self, 5n, 7000)
+  const { answers, done } = collect()
+  proposals.add('normal', () => emptyBytes, 0, done)
+  assert.equal(proposals.takeUnsent().length, 1)
+  proposals.settle([applied(5n), applied(5n)])
+  assert.deepEqual(answers, ['revision 2'])
+})
+
+test('another member’s proposal with the same id is not ours', () => {
+  const proposals = new Proposals(self, 5n, 7000)
+  const { answers, done } = collect()
+  proposals.add('normal', () => emptyBytes, 0, done)
+  proposals.settle([applied(5n, memberId(2n))])
+  assert.deepEqual(answers, [])
+  assert.equal(proposals.wants(5n, memberId(2n)), false)
+  assert.equal(proposals.wants(5n, self), true)
+})
+
+for (const { name, leaderChanges, want } of [
+  { name: 'under one leader', leaderChanges: 0, want: 'etcdserver: request timed out' },
+  {
+    name: 'across a change of leader',
+    leaderChanges: 1,
+    want: 'etcdserver: request timed out, possibly due to previous leader failure',
+  },
+]) {
+  test(`a proposal that times out ${name}`, () => {
+    const proposals = new Proposals(self, 1n, 7000)
+    const { answers, done } = collect()
+    proposals.add('normal', () => emptyBytes, 0, done)
+    for (let i = 0; i < leaderChanges; i++) proposals.leaderChanged()
+    proposals.expire(6999)
+    assert.deepEqual(answers, [])
+    proposals.expire(7000)
+    assert.deepEqual(answers, [want])
+  })
+}
+
+test('what nobody waits for any more is not sent when a leader appears', () => {
+  const proposals = new Proposals(self, 1n, 7000)
+  const { done } = collect()
+  proposals.add('normal', () => new Uint8Array(10), 0, done)
+  proposals.putBack(proposals.takeUnsent())
+  assert.equal(proposals.unsentBytes, 10)
+  proposals.expire(7000)
+  assert.equal(proposals.takeUnsent().length, 0)
+  assert.equal(proposals.unsentBytes, 0)
+})
+
+test('proposals that are put back go out before newer ones', () => {
+  const proposals = new Proposals(self, 1n, 7000)
+  const { done } = collect()
+  proposals.add('normal', () => Uint8Array.of(1), 0, done)
+  const first = proposals.takeUnsent()
+  proposals.add('normal', () => Uint8Array.of(2), 0, done)
+  proposals.putBack(first)
+  assert.deepEqual(
+    proposals.takeUnsent().map((one) => one.data[0]),
+    [1, 2],
+  )
+})
