@@ -1,0 +1,369 @@
+import type { CommittedBatch, WatchEvent } from '../apply/outcome.ts'
+import { assert } from '../base/assert.ts'
+import type { Revision } from '../base/ids.ts'
+import type { KeyRange } from '../base/key-range.ts'
+import { limits } from '../base/limits.ts'
+import { previousKv, readEvents } from '../mvcc/history.ts'
+import { getCompactRevision, getRevision } from '../mvcc/meta.ts'
+import type { ReadView } from '../mvcc/view.ts'
+import { encodeHeader } from '../wire/header.ts'
+import type { Member } from './member.ts'
+import { type EncodedEvents, encodeDelivery, encodeEvents, encodeFragments, eventsSince } from './watch-encoding.ts'
+import { type GroupWish, groupOf, type RangeNode, type Watcher, type WatchGroup, wantedEvents } from './watch-group.ts'
+import { WatchIndex } from './watch-index.ts'
+import type { WatchStream } from './watch-stream.ts'
+import type { WatchTimers } from './watch-timers.ts'
+
+export interface NewWatch extends GroupWish {
+  readonly id: bigint
+  readonly idField: Uint8Array
+  readonly range: KeyRange
+  readonly fragment: boolean
+  readonly progressNotify: boolean
+  /** First revision wanted; 0 is "from now on". */
+  readonly startRevision: Revision
+}
+
+/** One step through history. */
+const catchUpBounds = { revisionsMax: limits.watchCatchUpRevisionsMax, bytesMax: 1024 * 1024 }
+
+type Previous = Map<WatchEvent, Uint8Array | null>
+
+/**
+ * All watches of one serving thread. Committed batches that come in one turn go out together: each event is matched once
+ * against the index of ranges, encoded once for each group of equal watches, and spliced into one response for each id.
+ *
+ * Invariant: a synced watcher has been sent (or queued) every event it wants up to `revision`; a lagging or stalled
+ * one every event below its `minRevision`. Lagging watchers read history up to `revision`, in turns, and then are synced.
+ */
+export class WatchHub {
+  /** Up to here the feed of commits has been given to the synced watchers. */
+  revision: Revision = 0
+  readonly #member: Member
+  readonly #timers: WatchTimers
+  readonly #index = new WatchIndex<RangeNode>()
+  readonly #streams = new Set<WatchStream>()
+  readonly #progressWaiting = new Set<WatchStream>()
+  /** First come, first served; who is served and still lags goes to the back. */
+  readonly #lagging = new Set<Watcher>()
+  readonly #bytesMax: number
+  #pending: CommittedBatch[] = []
+  #flushScheduled = false
+  #catchUpScheduled = false
+  #step = 0
+  #unsubscribe: (() => void) | null = null
+
+  constructor(member: Member, timers: WatchTimers) {
+    this.#member = member
+    this.#timers = timers
+    this.#bytesMax = member.info.maxRequestBytes + limits.grpcOverheadBytes
+  }
+
+  get streams(): ReadonlySet<WatchStream> {
+    return this.#streams
+  }
+
+  /** The feed is taken only while there are streams, so that a member need not send it to threads without any. */
+  addStream(stream: WatchStream): void {
+    this.#streams.add(stream)
+    if (this.#unsubscribe !== null) return
+    this.#unsubscribe = this.#member.onCommitted((batch) => this.#committed(batch))
+    this.revision = this.#member.revision()
+  }
+
+  dropStream(stream: WatchStream): void {
+    this.#streams.delete(stream)
+    this.#progressWaiting.delete(stream)
+    if (this.#streams.size > 0 || this.#unsubscribe === null) return
+    this.#unsubscribe()
+    this.#unsubscribe = null
+    this.#pending = []
+  }
+
+  /** The response header at the position of the feed. */
+  header(): Uint8Array {
+    return this.#headerAt(this.revision)
+  }
+
+  #headerAt(revision: Revision): Uint8Array {
+    const { clusterId, memberId } = this.#member.info
+    return encodeHeader(clusterId, memberId, revision, this.#member.term())
+  }
+
+  /** Calls back once per progress interval, lengthened by up to a tenth so that streams do not report in step. */
+  every(callback: () => void): { cancel(): void } {
+    const interval = this.#member.info.watchProgressIntervalMs
+    return this.#timers.every(interval + Math.floor(this.#timers.random() * (interval / 10)), callback)
+  }
+
+  add(stream: WatchStream, wish: NewWatch): Watcher {
+    let node = this.#index.get(wish.range)
+    if (node === undefined) {
+      node = { range: wish.range, groups: [], matched: [], step: 0 }
+      this.#index.add(wish.range, node)
+    }
+    const group = groupOf(node, wish)
+    group.size++
+    const { id, idField, fragment, progressNotify, startRevision } = wish
+    const minRevision = startRevision === 0 ? this.revision + 1 : startRevision
+    const watcher: Watcher = {
+      id,
+      idField,
+      stream,
+      group,
+      fragment,
+      progressNotify,
+      minRevision,
+      state: 'synced',
+      delivered: false,
+    }
+    if (minRevision > this.revision) group.synced.add(watcher)
+    else this.#lag(watcher, minRevision)
+    return watcher
+  }
+
+  remove(watcher: Watcher): void {
+    if (watcher.state === 'gone') return
+    const { group } = watcher
+    watcher.state = 'gone'
+    group.synced.delete(watcher)
+    this.#lagging.delete(watcher)
+    if (--group.size > 0) return
+    const { node } = group
+    node.groups.splice(node.groups.indexOf(group), 1)
+    if (node.groups.length === 0) this.#index.remove(node.range)
+  }
+
+  /** Whether the watcher has been sent everything up to `revision`, and its first revision is not in the future. */
+  isCurrent(watcher: Watcher): boolean {
+    return watcher.state === 'synced' && watcher.minRevision <= this.revision + 1
+  }
+
+  wantProgress(stream: WatchStream): void {
+    this.#progressWaiting.add(stream)
+    this.#answerProgress()
+  }
+
+  /** A stalled watcher's stream has drained. */
+  resume(watcher: Watcher): void {
+    if (watcher.state === 'stalled') this.#lag(watcher, watcher.minRevision)
+  }
+
+  #committed(batch: CommittedBatch): void {
+    this.#pending.push(batch)
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    this.#timers.soon(() => {
+      this.#flushScheduled = false
+      this.flush()
+    })
+  }
+
+  /** Gives all commits that have come to the synced watchers. */
+  flush(): void {
+    if (this.#pending.length === 0) return
+    const batches = this.#pending
+    this.#pending = []
+    const touched: RangeNode[] = []
+    let revision = this.revision
+    for (const batch of batches) {
+      if (batch.replaced) {
+        this.#deliverLive(touched, revision)
+        this.#lagAll()
+      } else {
+        // The subscription may have begun between a commit and its round of notices: then it is not news.
+        this.#match(batch.events, this.revision + 1, touched, null)
+      }
+      revision = Math.max(revision, batch.revision)
+    }
+    this.#deliverLive(touched, revision)
+    this.#answerProgress()
+  }
+
+  /** Gives events from revision `from` on to the ranges that contain them, or to those that take part in `step`. */
+  #match(events: readonly WatchEvent[], from: Revision, touched: RangeNode[], step: number | null): void {
+    let event: WatchEvent
+    const found = (node: RangeNode): void => {
+      if (step !== null && node.step !== step) return
+      if (node.matched.push(event) === 1) touched.push(node)
+    }
+    for (event of events) if (event.main >= from) this.#index.match(event.key, found)
+  }
+
+  /** Delivers what has been matched, all of it at or below `revision`, and moves the feed's position there. */
+  #deliverLive(touched: RangeNode[], revision: Revision): void {
+    this.revision = revision
+    if (touched.length === 0) return
+    const header = this.header()
+    const previous = wantsPrevious(touched) ? this.#member.read((view) => readPrevious(view, touched)) : null
+    for (const node of touched) {
+      const matched = node.matched
+      node.matched = []
+      for (const group of node.groups) {
+        if (group.synced.size === 0) continue
+        const events = this.#encode(group, matched, previous)
+        if (events !== null) this.#deliver(group.synced, events, header, revision)
+      }
+    }
+    touched.length = 0
+  }
+
+  #encode(group: WatchGroup, matched: readonly WatchEvent[], previous: Previous | null): EncodedEvents | null {
+    const events = wantedEvents(group, matched)
+    if (events.length === 0) return null
+    return encodeEvents(events, group.wantsPrevious ? (event) => previous?.get(event) ?? null : null)
+  }
+
+  /**
+   * Sends one group's events to its watchers. Watches with the same id on different streams get the very same bytes.
+   * Who has no room is put back to history.
+   */
+  #deliver(watchers: Iterable<Watcher>, events: EncodedEvents, header: Uint8Array, through: Revision): void {
+    const first = events.mains[0]!
+    const last = events.mains[events.mains.length - 1]!
+    const responses = new Map<bigint, Uint8Array>()
+    for (const watcher of watchers) {
+      if (watcher.state === 'gone' || watcher.minRevision > last) continue
+      const { stream } = watcher
+      if (!stream.hasRoom(events.bytes.length)) {
+        this.#stall(watcher, Math.max(watcher.minRevision, first))
+        continue
+      }
+      watcher.delivered = true
+      if (watcher.fragment || watcher.minRevision > first) {
+        const wanted = eventsSince(events, watcher.minRevision)
+        const bytesMax = watcher.fragment ? this.#bytesMax : Number.POSITIVE_INFINITY
+        for (const response of encodeFragments(header, watcher.idField, wanted, bytesMax)) stream.send(response)
+      } else {
+        let response = responses.get(watcher.id)
+        if (response === undefined) {
+          response = encodeDelivery(header, watcher.idField, events.bytes)
+          responses.set(watcher.id, response)
+        }
+        stream.send(response)
+      }
+      watcher.minRevision = through + 1
+    }
+  }
+
+  #lag(watcher: Watcher, from: Revision): void {
+    watcher.group.synced.delete(watcher)
+    watcher.state = 'lagging'
+    watcher.minRevision = from
+    this.#lagging.add(watcher)
+    this.#scheduleCatchUp()
+  }
+
+  #stall(watcher: Watcher, from: Revision): void {
+    watcher.group.synced.delete(watcher)
+    this.#lagging.delete(watcher)
+    watcher.state = 'stalled'
+    watcher.minRevision = from
+    watcher.stream.stalled.add(watcher)
+  }
+
+  /** The state was replaced, or the feed had a gap: what lies between is in history only. */
+  #lagAll(): void {
+    for (const stream of this.#streams)
+      for (const watcher of stream.watchers.values())
+        if (watcher.state === 'synced') this.#lag(watcher, Math.max(watcher.minRevision, this.revision + 1))
+  }
+
+  #scheduleCatchUp(): void {
+    if (this.#catchUpScheduled) return
+    this.#catchUpScheduled = true
+    this.#timers.soon(() => {
+      this.#catchUpScheduled = false
+      this.flush()
+      this.#catchUp()
+      if (this.#lagging.size > 0) this.#scheduleCatchUp()
+      this.#answerProgress()
+    })
+  }
+
+  /**
+   * One bounded step: reads a window of history that begins where the watcher waits that has waited longest, and serves
+   * all that lag within that window.
+   */
+  #catchUp(): void {
+    for (const watcher of this.#lagging) {
+      if (watcher.minRevision > this.revision) this.#settle(watcher)
+      else if (!watcher.stream.takesHistory) this.#stall(watcher, watcher.minRevision)
+    }
+    const { value: front } = this.#lagging.values().next()
+    if (front === undefined) return
+    const compacted: Watcher[] = []
+    const touched: RangeNode[] = []
+    const members: Watcher[] = []
+    const step = this.#member.read((view) => {
+      assert(getRevision(view) >= this.revision, 'readers see what the feed of commits has told')
+      const compactRevision = getCompactRevision(view)
+      for (const watcher of this.#lagging) if (watcher.minRevision < compactRevision) compacted.push(watcher)
+      const from = front.minRevision
+      if (from < compactRevision) return { compactRevision, through: 0, previous: null }
+      const { events, next } = readEvents(view, from, this.revision, catchUpBounds)
+      this.#takePart(members, from, next - 1)
+      this.#match(events, from, touched, this.#step)
+      return { compactRevision, through: next - 1, previous: readPrevious(view, touched) }
+    })
+    for (const watcher of compacted)
+      watcher.stream.cancelCompacted(watcher, this.#headerAt(step.compactRevision), step.compactRevision)
+    const header = this.#headerAt(step.through)
+    for (const node of touched) {
+      for (const group of node.groups) {
+        if (group.catching.length === 0) continue
+        const events = this.#encode(group, node.matched, step.previous)
+        if (events !== null) this.#deliver(group.catching, events, header, step.through)
+      }
+      node.matched = []
+    }
+    for (const watcher of members) {
+      watcher.group.catching = []
+      if (watcher.state !== 'lagging') continue
+      watcher.minRevision = step.through + 1
+      // To the back of the queue; the next step sees whether the watcher is done.
+      this.#lagging.delete(watcher)
+      this.#lagging.add(watcher)
+    }
+    for (const watcher of members)
+      if (watcher.state === 'lagging' && watcher.minRevision > this.revision) this.#settle(watcher)
+  }
+
+  /** Collects the watchers that a window of history has something for. */
+  #takePart(members: Watcher[], from: Revision, through: Revision): void {
+    this.#step++
+    for (const watcher of this.#lagging) {
+      if (watcher.minRevision < from || watcher.minRevision > through) continue
+      watcher.group.node.step = this.#step
+      watcher.group.catching.push(watcher)
+      members.push(watcher)
+    }
+  }
+
+  /** History has been read to the position of the feed: live events follow. */
+  #settle(watcher: Watcher): void {
+    this.#lagging.delete(watcher)
+    watcher.state = 'synced'
+    watcher.group.synced.add(watcher)
+  }
+
+  #answerProgress(): void {
+    for (const stream of this.#progressWaiting) {
+      stream.answerProgress()
+      if (!stream.progressWanted) this.#progressWaiting.delete(stream)
+    }
+  }
+}
+
+const wantsPrevious = (touched: readonly RangeNode[]): boolean =>
+  touched.some((node) => node.groups.some((group) => group.wantsPrevious))
+
+/** The superseded pairs of the matched events that someone wants them of. */
+function readPrevious(view: ReadView, touched: readonly RangeNode[]): Previous {
+  const previous: Previous = new Map()
+  for (const node of touched) {
+    if (!node.groups.some((group) => group.wantsPrevious)) continue
+    for (const event of node.matched) if (!previous.has(event)) previous.set(event, previousKv(view, event))
+  }
+  return previous
+}

@@ -1,0 +1,230 @@
+import { emptyBytes } from '../base/bytes.ts'
+import type { Revision } from '../base/ids.ts'
+import { isEmptyRange, rangeFromWire } from '../base/key-range.ts'
+import { limits } from '../base/limits.ts'
+import { EtcdError, etcdErrors } from '../errors.ts'
+import { type WatchCreateRequest, WatchCreateRequest_FilterType, WatchRequest } from '../wire/gen/rpc.ts'
+import { decodeRequest } from './decode.ts'
+import { StatusError } from './status-error.ts'
+import type { MessageStream } from './stream.ts'
+import {
+  encodeCanceled,
+  encodeCreated,
+  encodeDelivery,
+  encodeRefused,
+  encodeWatchId,
+  noWatchId,
+} from './watch-encoding.ts'
+import type { Watcher } from './watch-group.ts'
+import type { WatchHub } from './watch-hub.ts'
+
+/** Texts of the store, not of the error table: they appear as cancel reasons only. @source etcd mvcc/watcher.go */
+const refusals = {
+  duplicateId: 'mvcc: duplicate watch ID provided on the WatchStream',
+  emptyRange: 'mvcc: watcher range is empty',
+} as const
+
+const smallestKey = Uint8Array.of(0)
+const wholeStreamId = encodeWatchId(noWatchId)
+
+/**
+ * One Watch call: its watches, and the queue of responses that the transport has not taken yet. Responses leave in the
+ * order in which they were sent here, so that a progress notice never overtakes events.
+ */
+export class WatchStream {
+  readonly watchers = new Map<bigint, Watcher>()
+  readonly requiresLeader: boolean
+  /** Watchers that wait for the queue to empty. */
+  readonly stalled = new Set<Watcher>()
+  /** The client asked for progress and has not got it yet. */
+  progressWanted = false
+  readonly #hub: WatchHub
+  readonly #io: MessageStream
+  #queue: Uint8Array[] = []
+  #queueHead = 0
+  #queuedBytes = 0
+  #blocked = false
+  #closed = false
+  #nextId = 0n
+  #progressTimer: { cancel(): void } | null = null
+
+  constructor(hub: WatchHub, io: MessageStream) {
+    this.#hub = hub
+    this.#io = io
+    this.requiresLeader = io.metadata('hasleader') === 'true'
+    hub.addStream(this)
+    io.onMessage((message) => this.#receive(message))
+    // A client that only half-closes still wants its events; the call ends when it goes away.
+    io.onEnd(() => {})
+    io.onDrain(() => this.#drain())
+    io.onClose(() => this.#close())
+  }
+
+  /** Whether a response of this size may be added to what waits. */
+  hasRoom(bytes: number): boolean {
+    return !this.#blocked || this.#queuedBytes + bytes <= limits.watchStreamQueueBytesMax
+  }
+
+  /** Whether watches that lag may send: history is on disk, so little of it need wait in memory. */
+  get takesHistory(): boolean {
+    return !this.#blocked || this.#queuedBytes < limits.watchStreamQueueBytesMax / 16
+  }
+
+  send(response: Uint8Array): void {
+    if (this.#closed) return
+    if (!this.#blocked) {
+      if (!this.#io.write(response)) this.#blocked = true
+      return
+    }
+    this.#queue.push(response)
+    this.#queuedBytes += response.length
+    // Events never get here over the limit (`hasRoom`): these are the answers to a client that asks and does not read.
+    if (this.#queuedBytes > 2 * limits.watchStreamQueueBytesMax) this.end(new EtcdError('tooManyRequests'))
+  }
+
+  end(error: EtcdError | StatusError): void {
+    if (this.#closed) return
+    this.#close()
+    this.#io.end(error)
+  }
+
+  sendProgress(idField: Uint8Array): void {
+    this.send(encodeDelivery(this.#hub.header(), idField, emptyBytes))
+  }
+
+  /** Answers a progress request once every watch of the stream has been sent all it has to get up to now. */
+  answerProgress(): void {
+    if (!this.progressWanted) return
+    for (const watcher of this.watchers.values()) if (!this.#hub.isCurrent(watcher)) return
+    this.progressWanted = false
+    this.sendProgress(wholeStreamId)
+  }
+
+  cancelCompacted(watcher: Watcher, header: Uint8Array, compactRevision: Revision): void {
+    this.#forget(watcher)
+    this.send(encodeCanceled(header, watcher.idField, compactRevision))
+  }
+
+  #receive(message: Uint8Array): void {
+    if (this.#closed) return
+    let request: WatchRequest['request_union']
+    try {
+      request = decodeRequest(WatchRequest, message).request_union
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error
+      this.end(error)
+      return
+    }
+    // From here on the watchers' positions and `hub.revision` belong together.
+    this.#hub.flush()
+    switch (request?.$case) {
+      case 'create_request':
+        this.#create(request.value)
+        break
+      case 'cancel_request':
+        this.#cancel(request.value.watch_id)
+        break
+      case 'progress_request':
+        this.progressWanted = true
+        this.#hub.wantProgress(this)
+        break
+      case undefined:
+        break
+    }
+  }
+
+  #create(request: WatchCreateRequest): void {
+    const header = this.#hub.header()
+    const range = rangeFromWire(request.key.length === 0 ? smallestKey : request.key, request.range_end)
+    const reason = isEmptyRange(range)
+      ? refusals.emptyRange
+      : this.watchers.has(request.watch_id) && request.watch_id !== 0n
+        ? refusals.duplicateId
+        : request.start_revision < 0n
+          ? etcdErrors.compacted.message
+          : null
+    if (reason !== null) {
+      this.send(encodeRefused(header, reason))
+      return
+    }
+    const id = request.watch_id === 0n ? this.#freeId() : request.watch_id
+    const idField = encodeWatchId(id)
+    this.send(encodeCreated(header, idField))
+    const watcher = this.#hub.add(this, {
+      id,
+      idField,
+      range,
+      wantsPuts: !request.filters.includes(WatchCreateRequest_FilterType.NOPUT),
+      wantsDeletes: !request.filters.includes(WatchCreateRequest_FilterType.NODELETE),
+      wantsPrevious: request.prev_kv,
+      fragment: request.fragment,
+      progressNotify: request.progress_notify,
+      // Revisions beyond safe integers are never reached.
+      startRevision: Number(request.start_revision),
+    })
+    this.watchers.set(id, watcher)
+    if (watcher.progressNotify) this.#progressTimer ??= this.#hub.every((): void => this.#progressTick())
+  }
+
+  #freeId(): bigint {
+    while (this.watchers.has(this.#nextId)) this.#nextId++
+    return this.#nextId++
+  }
+
+  #cancel(id: bigint): void {
+    const watcher = this.watchers.get(id)
+    if (watcher === undefined) return
+    this.#forget(watcher)
+    this.send(encodeCanceled(this.#hub.header(), watcher.idField, 0))
+    this.answerProgress()
+  }
+
+  #forget(watcher: Watcher): void {
+    this.watchers.delete(watcher.id)
+    this.stalled.delete(watcher)
+    this.#hub.remove(watcher)
+  }
+
+  #progressTick(): void {
+    this.#hub.flush()
+    for (const watcher of this.watchers.values()) {
+      if (!watcher.progressNotify) continue
+      if (watcher.delivered) watcher.delivered = false
+      else if (!this.#blocked && this.#hub.isCurrent(watcher)) this.sendProgress(watcher.idField)
+    }
+  }
+
+  #drain(): void {
+    this.#blocked = false
+    while (this.#queueHead < this.#queue.length) {
+      const response = this.#queue[this.#queueHead]!
+      this.#queue[this.#queueHead++] = emptyBytes
+      this.#queuedBytes -= response.length
+      if (!this.#io.write(response)) {
+        this.#blocked = true
+        break
+      }
+    }
+    // The places of sent responses are given back in slices: shifting each one out would cost their number squared.
+    if (this.#queueHead === this.#queue.length || this.#queueHead >= 1024) {
+      this.#queue = this.#queue.slice(this.#queueHead)
+      this.#queueHead = 0
+    }
+    if (!this.takesHistory || this.#closed) return
+    for (const watcher of this.stalled) this.#hub.resume(watcher)
+    this.stalled.clear()
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#queue = []
+    this.#queueHead = 0
+    this.#queuedBytes = 0
+    this.#progressTimer?.cancel()
+    for (const watcher of this.watchers.values()) this.#hub.remove(watcher)
+    this.watchers.clear()
+    this.stalled.clear()
+    this.#hub.dropStream(this)
+  }
+}
