@@ -48,7 +48,9 @@ function tests(stage, pattern, concurrency) {
 
 const stages = {
   types: () => ({ exit: run(tool('tsc'), ['-p', root]) }),
-  lint: () => ({ exit: run(tool('biome'), ['ci', '--error-on-warnings', '.']) }),
+  lint: () => ({
+    exit: run(tool('biome'), ['ci', '--error-on-warnings', ...(process.stdout.isTTY ? [] : ['--colors=off']), '.']),
+  }),
   unit: () => tests('unit', 'test/{unit,contract}/**/*.test.ts', 4),
   sim: () => tests('sim', 'test/sim/**/*.test.ts', 2),
   e2e: () => tests('e2e', 'test/{conformance,e2e}/**/*.test.ts', 1),

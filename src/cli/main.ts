@@ -1,0 +1,108 @@
+/** The `leasehold` command. Each subcommand is one file; what a command needs is loaded when it is called. */
+import { Command, CommanderError } from 'commander'
+import { failureLine } from './failure.ts'
+import { version, versionText } from './version.ts'
+
+const usageExitCode = 1
+
+function count(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new CommanderError(usageExitCode, 'leasehold.number', `${text} is not a number`)
+  return Number(text)
+}
+
+const collect = (value: string, all: readonly string[]): string[] => [...all, value]
+
+function program(exit: (code: number) => void): Command {
+  const root = new Command('leasehold')
+    .description('A security-focused, replicated key-value store that speaks the v3 API of etcd.')
+    .version(version(), '--version', 'print the version and exit')
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+
+  // For the list of commands only: `main` hands serve its flags as they are, because they follow Go's rules.
+  root.command('serve').description("run one member; takes etcd's flags (see: leasehold serve --help)")
+
+  root
+    .command('quickstart')
+    .description('an authority, certificates and a cluster with mutual TLS on this machine; keeps its data')
+    .option('--dir <folder>', 'where certificates, data and logs go', '.quickstart')
+    .option('--members <n>', 'members of the cluster, 1 to 7', count, 3)
+    .option('--base-port <port>', 'first of the ports: clients and members take two for each member', count, 23790)
+    .option('--serve-threads <n>', 'serving threads of each member', count, 1)
+    .option('--once <command>', 'run a shell command with ETCDCTL_* set, then stop; exits with its code')
+    .action(async (options) => {
+      const { quickstart } = await import('./quickstart.ts')
+      exit(await quickstart(options))
+    })
+
+  const pki = root.command('pki').description('the certificate authority for members and clients')
+  pki
+    .command('init')
+    .description('create an authority: key and certificate')
+    .requiredOption('--dir <folder>', 'folder of the authority; created with mode 0700')
+    .option('--common-name <name>', 'its name', 'leasehold authority')
+    .option('--days <n>', 'validity in days', count, 3650)
+    .action(async (options) => {
+      const { pkiInit } = await import('./pki-init.ts')
+      exit(await pkiInit(options))
+    })
+  pki
+    .command('issue')
+    .description('issue a certificate')
+    .requiredOption('--dir <folder>', 'folder of the authority')
+    .requiredOption('--profile <profile>', 'member, client, operator or proxy')
+    .requiredOption('--name <name>', 'name of the files, and common name unless that is given')
+    .requiredOption('--out <folder>', 'where certificate and key are written')
+    .option('--common-name <name>', 'common name of the subject')
+    .option('--dns <name>', 'DNS name; may be repeated', collect, [])
+    .option('--ip <address>', 'IP address; may be repeated', collect, [])
+    .option('--uri <uri>', 'URI; may be repeated', collect, [])
+    .option('--days <n>', 'validity in days; the default is the profile’s', count)
+    .action(async (options) => {
+      const { pkiIssue } = await import('./pki-issue.ts')
+      exit(await pkiIssue(options))
+    })
+
+  root
+    .command('version')
+    .description('print the version, and what it runs on')
+    .action(() => {
+      process.stdout.write(versionText())
+    })
+  return root
+}
+
+async function dispatch(args: readonly string[]): Promise<number> {
+  if (args[0] === 'serve') {
+    const { serve } = await import('./serve.ts')
+    return serve(args.slice(1))
+  }
+  let exitCode = 0
+  const root = program((code) => {
+    exitCode = code
+  })
+  if (args.length === 0) {
+    process.stderr.write(root.helpInformation())
+    return usageExitCode
+  }
+  await root.parseAsync(args, { from: 'user' })
+  return exitCode
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(args)
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode !== 0) process.stderr.write(`leasehold: ${usageProblem(error)} (see: leasehold --help)\n`)
+      return error.exitCode === 0 ? 0 : usageExitCode
+    }
+    process.stderr.write(failureLine(args[0] ?? '', error))
+    return 1
+  }
+}
+
+const usageProblem = (error: CommanderError): string => error.message.replace(/^error: /, '').split('\n', 1)[0] ?? ''
+
+// Explicitly, because a command's leftovers (an idle client connection, say) must not keep the process alive.
+process.exit(await main(process.argv.slice(2)))

@@ -1,0 +1,181 @@
+import { resolve } from 'node:path'
+import { ConfigError } from './config-error.ts'
+import { parseInitialCluster, requireSelf } from './initial-cluster.ts'
+import type { MemberConfig } from './member-config.ts'
+import type { Settings } from './settings.ts'
+import {
+  clientTlsFlags,
+  peerTlsFlags,
+  requireMatchingScheme,
+  requireSafeListener,
+  type TlsFlags,
+  tlsFilesOf,
+} from './tls-settings.ts'
+import { type GivenUrl, parseGivenUrls, requireBindable } from './urls.ts'
+
+/** What the machine contributes. */
+export interface Surroundings {
+  /** Relative paths start here. */
+  readonly cwd: string
+  readonly cores: number
+}
+
+const electionTimeoutMsMax = 50_000
+/** A client's frame must fit into a frame between members (`limits.peerFrameBytesMax`) with room to spare. */
+const maxRequestBytesMax = 32 * 1024 * 1024
+/** Longest that Node's timers wait. */
+const timerMsMax = 2 ** 31 - 1
+const watchProgressIntervalMsMin = 100
+
+/**
+ * Checks all settings and puts them into the form that the rest of the program uses.
+ *
+ * @throws ConfigError naming the flag and the reason.
+ */
+export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundings): MemberConfig {
+  settings.refuseUnsupported()
+  const name = nameOf(settings)
+  const insecure = settings.bool('insecure')
+  const clientTls = tlsFilesOf(settings, clientTlsFlags, cwd)
+  const peerTls = tlsFilesOf(settings, peerTlsFlags, cwd)
+
+  const listenUrls = (flag: string, tls: MemberConfig['clientTls'], tlsFlags: TlsFlags): GivenUrl[] => {
+    const urls = parseGivenUrls(flag, settings.list(flag))
+    for (const url of urls) {
+      requireBindable(flag, url)
+      requireMatchingScheme(flag, url, tls, tlsFlags)
+      requireSafeListener(flag, url, insecure)
+    }
+    return urls
+  }
+  const listenClientUrls = listenUrls('listen-client-urls', clientTls, clientTlsFlags)
+  const listenPeerUrls = listenUrls('listen-peer-urls', peerTls, peerTlsFlags)
+  requireDisjoint(listenClientUrls, listenPeerUrls)
+
+  if (settings.isSet('listen-client-urls') && !settings.isSet('advertise-client-urls'))
+    throw new ConfigError('advertise-client-urls', 'is required when --listen-client-urls is set')
+  const advertiseClientUrls = parseGivenUrls('advertise-client-urls', settings.list('advertise-client-urls'))
+  const advertisePeerFlag = 'initial-advertise-peer-urls'
+  const advertisePeerUrls = parseGivenUrls(advertisePeerFlag, settings.list(advertisePeerFlag))
+  for (const url of advertisePeerUrls) requireMatchingScheme(advertisePeerFlag, url, peerTls, peerTlsFlags)
+  const initialAdvertisePeerUrls = advertisePeerUrls.map((url) => url.text)
+
+  const heartbeatIntervalMs = settings.integer('heartbeat-interval', 1, electionTimeoutMsMax)
+  const electionTimeoutMs = settings.integer('election-timeout', 1, electionTimeoutMsMax)
+  if (electionTimeoutMs < 5 * heartbeatIntervalMs)
+    throw new ConfigError(
+      'election-timeout',
+      `${electionTimeoutMs} ms is less than 5 times --heartbeat-interval (${heartbeatIntervalMs} ms)`,
+    )
+
+  const walDir = settings.text('wal-dir')
+  return {
+    name,
+    dataDir: resolve(cwd, dataDirOf(settings, name)),
+    walDir: walDir === '' ? null : resolve(cwd, walDir),
+    listenClientUrls: listenClientUrls.map(({ url }) => url),
+    advertiseClientUrls: advertiseClientUrls.map(({ text }) => text),
+    listenPeerUrls: listenPeerUrls.map(({ url }) => url),
+    initialAdvertisePeerUrls,
+    initialCluster: initialClusterOf(settings, name, initialAdvertisePeerUrls),
+    initialClusterState: clusterStateOf(settings),
+    initialClusterToken: settings.text('initial-cluster-token'),
+    clientTls,
+    peerTls,
+    heartbeatIntervalMs,
+    electionTimeoutMs,
+    preVote: settings.bool('pre-vote'),
+    snapshotCount: settings.integer('snapshot-count', 1, 1_000_000_000),
+    maxTxnOps: settings.integer('max-txn-ops', 1, 100_000),
+    maxRequestBytes: settings.integer('max-request-bytes', 1, maxRequestBytesMax),
+    maxConcurrentStreams: settings.integer('max-concurrent-streams', 1, 2 ** 32 - 1),
+    grpcKeepaliveMinTimeMs: timerMsOf(settings, 'grpc-keepalive-min-time'),
+    grpcKeepaliveIntervalMs: timerMsOf(settings, 'grpc-keepalive-interval'),
+    grpcKeepaliveTimeoutMs: timerMsOf(settings, 'grpc-keepalive-timeout'),
+    watchProgressIntervalMs: watchProgressIntervalOf(settings),
+    serveThreads: serveThreadsOf(settings, cores),
+    logLevel: logLevelOf(settings),
+    reportedVersion: reportedVersionOf(settings),
+  }
+}
+
+function nameOf(settings: Settings): string {
+  const name = settings.text('name')
+  if (name === '' || /[\s,=/\\\p{Cc}]/u.test(name) || name.startsWith('.'))
+    throw new ConfigError(
+      'name',
+      `${JSON.stringify(name)} is not a usable name: no blanks, comma, equals sign or slash`,
+    )
+  return name
+}
+
+const dataDirOf = (settings: Settings, name: string): string =>
+  settings.isSet('data-dir') && settings.text('data-dir') !== '' ? settings.text('data-dir') : `${name}.etcd`
+
+function requireDisjoint(clientUrls: readonly GivenUrl[], peerUrls: readonly GivenUrl[]): void {
+  for (const { text, url } of peerUrls)
+    if (clientUrls.some((client) => client.url.host === url.host))
+      throw new ConfigError('listen-peer-urls', `${text} has the address of one of --listen-client-urls`)
+}
+
+function initialClusterOf(
+  settings: Settings,
+  name: string,
+  advertisedPeerUrls: readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  const text = settings.text('initial-cluster')
+  if (text === '') return new Map([[name, advertisedPeerUrls]])
+  const members = parseInitialCluster(text)
+  requireSelf(members, name, advertisedPeerUrls)
+  return members
+}
+
+function clusterStateOf(settings: Settings): 'new' | 'existing' {
+  const state = settings.text('initial-cluster-state')
+  if (state !== 'new' && state !== 'existing')
+    throw new ConfigError('initial-cluster-state', `must be new or existing, not ${JSON.stringify(state)}`)
+  return state
+}
+
+function timerMsOf(settings: Settings, flag: string): number {
+  const ms = settings.durationMs(flag)
+  if (ms > timerMsMax) throw new ConfigError(flag, `${settings.text(flag)} is longer than 24 days`)
+  return Math.ceil(ms)
+}
+
+function watchProgressIntervalOf(settings: Settings): number {
+  const flag = 'experimental-watch-progress-notify-interval'
+  const ms = timerMsOf(settings, flag)
+  if (ms < watchProgressIntervalMsMin)
+    throw new ConfigError(flag, `${settings.text(flag)} is less than ${watchProgressIntervalMsMin}ms`)
+  return ms
+}
+
+function serveThreadsOf(settings: Settings, cores: number): number {
+  if (settings.text('serve-threads') === '') return Math.min(3, Math.max(1, cores - 1))
+  return settings.integer('serve-threads', 0, 64)
+}
+
+function logLevelOf(settings: Settings): MemberConfig['logLevel'] {
+  if (settings.bool('debug')) return 'debug'
+  const level = settings.text('log-level')
+  switch (level) {
+    case 'debug':
+    case 'info':
+    case 'warn':
+    case 'error':
+    case 'fatal':
+      return level
+    case 'panic':
+      return 'fatal'
+    default:
+      throw new ConfigError('log-level', `${JSON.stringify(level)} is none of debug, info, warn, error, panic, fatal`)
+  }
+}
+
+function reportedVersionOf(settings: Settings): string {
+  const version = settings.text('reported-version')
+  if (!/^\d{1,4}\.\d{1,4}\.\d{1,4}(-[0-9A-Za-z.-]+)?$/.test(version))
+    throw new ConfigError('reported-version', `${JSON.stringify(version)} is not a version such as 3.4.23`)
+  return version
+}

@@ -1,0 +1,221 @@
+/** How a flag's text is read. `list` is comma-separated; `duration` is Go's form, such as 1m30s. */
+export type FlagType = 'string' | 'path' | 'bool' | 'uint' | 'int' | 'duration' | 'urls' | 'list'
+
+export interface Flag {
+  readonly name: string
+  readonly type: FlagType
+  /** As it would be written on the command line. */
+  readonly default: string
+  readonly help: string
+  /**
+   * `known`: etcd has it and this program has not, so that any value but the default is refused by name. `fixed`: etcd
+   * has it, it does not apply here, and the named values describe what this program does anyway.
+   */
+  readonly status: 'built' | 'known' | { readonly fixed: readonly string[] }
+  /** Where etcd's default is another. */
+  readonly etcdDefault?: string
+}
+
+export interface FlagGroup {
+  readonly title: string
+  readonly flags: readonly Flag[]
+}
+
+const built = (name: string, type: FlagType, defaultText: string, help: string): Flag => ({
+  name,
+  type,
+  default: defaultText,
+  help,
+  status: 'built',
+})
+
+const known = (name: string, type: FlagType, defaultText: string): Flag => ({
+  name,
+  type,
+  default: defaultText,
+  help: 'Not supported yet.',
+  status: 'known',
+})
+
+const fixed = (name: string, type: FlagType, values: readonly string[], help: string): Flag => ({
+  name,
+  type,
+  default: values[0] ?? '',
+  help,
+  status: { fixed: values },
+})
+
+/**
+ * Every flag of etcd 3.4, by its name, and ours. A flag that is missing here is an unknown flag.
+ * @source etcd 3.4.23, etcdmain/config.go and embed/config.go: names, types, defaults.
+ */
+export const flagGroups: readonly FlagGroup[] = [
+  {
+    title: 'Member',
+    flags: [
+      built('name', 'string', 'default', 'Name of this member, unique in its cluster.'),
+      built(
+        'data-dir',
+        'path',
+        '<name>.etcd',
+        'Folder of this member; created with mode 0700, refused if others may read it.',
+      ),
+      built('wal-dir', 'path', '', 'Separate folder for the write-ahead log; empty puts it into the data folder.'),
+      built('listen-peer-urls', 'urls', 'http://localhost:2380', 'Where to accept other members.'),
+      built('listen-client-urls', 'urls', 'http://localhost:2379', 'Where to accept clients.'),
+      built('heartbeat-interval', 'uint', '100', 'Milliseconds between heartbeats of the leader.'),
+      built(
+        'election-timeout',
+        'uint',
+        '1000',
+        'Milliseconds without a leader before an election; at least 5 heartbeats.',
+      ),
+      built('snapshot-count', 'uint', '100000', 'Applied entries after which the log before them may be dropped.'),
+      built('max-txn-ops', 'uint', '128', 'Operations in one transaction.'),
+      built('max-request-bytes', 'uint', '1572864', 'Bytes of one request.'),
+      built('max-concurrent-streams', 'uint', '4294967295', 'Calls that one client connection may have open.'),
+      built('grpc-keepalive-min-time', 'duration', '5s', 'A client that pings more often is disconnected.'),
+      built('grpc-keepalive-interval', 'duration', '2h', 'How often to ping a silent client; 0 never.'),
+      built('grpc-keepalive-timeout', 'duration', '20s', 'How long a client may take to answer a ping.'),
+      known('initial-election-tick-advance', 'bool', 'true'),
+      known('max-snapshots', 'uint', '5'),
+      known('max-wals', 'uint', '5'),
+      known('quota-backend-bytes', 'int', '0'),
+      known('backend-batch-interval', 'duration', '0s'),
+      known('backend-batch-limit', 'int', '0'),
+    ],
+  },
+  {
+    title: 'Cluster',
+    flags: [
+      built('initial-advertise-peer-urls', 'urls', 'http://localhost:2380', 'Where other members reach this one.'),
+      built(
+        'initial-cluster',
+        'string',
+        '',
+        'All members of a new cluster: name=peerURL,name=peerURL. Empty is this one alone.',
+      ),
+      built('initial-cluster-state', 'string', 'new', "'new', or 'existing' to join one."),
+      built('initial-cluster-token', 'string', 'etcd-cluster', 'Keeps clusters apart that use the same addresses.'),
+      built('advertise-client-urls', 'urls', 'http://localhost:2379', 'Where clients reach this member.'),
+      { ...built('pre-vote', 'bool', 'true', 'Ask before an election whether it could be won.'), etcdDefault: 'false' },
+      known('strict-reconfig-check', 'bool', 'true'),
+      known('force-new-cluster', 'bool', 'false'),
+      known('discovery', 'string', ''),
+      known('discovery-fallback', 'string', 'proxy'),
+      known('discovery-proxy', 'string', ''),
+      known('discovery-srv', 'string', ''),
+      known('discovery-srv-name', 'string', ''),
+      known('auto-compaction-retention', 'string', '0'),
+      known('auto-compaction-mode', 'string', 'periodic'),
+    ],
+  },
+  {
+    title: 'Security',
+    flags: [
+      built('cert-file', 'path', '', 'Certificate (PEM) for clients; needed by https listen URLs.'),
+      built('key-file', 'path', '', 'Its private key; refused if others may read it.'),
+      built('trusted-ca-file', 'path', '', 'Clients must present a certificate of this authority.'),
+      built('client-cert-auth', 'bool', 'false', 'Insist on client certificates; needs --trusted-ca-file.'),
+      built('peer-cert-file', 'path', '', 'Certificate (PEM) for members, used as server and as client.'),
+      built('peer-key-file', 'path', '', 'Its private key.'),
+      built('peer-trusted-ca-file', 'path', '', 'Members must present a certificate of this authority.'),
+      built('peer-client-cert-auth', 'bool', 'false', "Insist on members' certificates; needs --peer-trusted-ca-file."),
+      built('insecure', 'bool', 'false', 'Allow plaintext listeners beyond the loopback interface.'),
+      known('client-crl-file', 'path', ''),
+      known('client-cert-allowed-hostname', 'string', ''),
+      known('auto-tls', 'bool', 'false'),
+      known('peer-crl-file', 'path', ''),
+      known('peer-cert-allowed-cn', 'string', ''),
+      known('peer-cert-allowed-hostname', 'string', ''),
+      known('peer-auto-tls', 'bool', 'false'),
+      known('experimental-peer-skip-client-san-verification', 'bool', 'false'),
+      known('cipher-suites', 'list', ''),
+      known('cors', 'list', '*'),
+      known('host-whitelist', 'list', '*'),
+      known('auth-token', 'string', 'simple'),
+      known('bcrypt-cost', 'uint', '10'),
+      known('auth-token-ttl', 'uint', '300'),
+    ],
+  },
+  {
+    title: 'Serving',
+    flags: [
+      built(
+        'serve-threads',
+        'uint',
+        '',
+        'Threads that serve clients; 0 serves in the main thread. Default: cores - 1, from 1 to 3.',
+      ),
+      built('reported-version', 'string', '3.4.23', 'etcd version that Status reports; clients choose features by it.'),
+      built(
+        'experimental-watch-progress-notify-interval',
+        'duration',
+        '10m',
+        'How often to tell an idle watcher the revision.',
+      ),
+      built(
+        'stop-on-stdin-close',
+        'bool',
+        'false',
+        'Stop when standard input is closed: for a parent that may be killed.',
+      ),
+      { ...known('enable-grpc-gateway', 'bool', 'false'), etcdDefault: 'true' },
+      known('enable-v2', 'bool', 'false'),
+      known('experimental-enable-v2v3', 'string', ''),
+      known('listen-metrics-urls', 'urls', ''),
+      known('metrics', 'string', 'basic'),
+      known('enable-pprof', 'bool', 'false'),
+    ],
+  },
+  {
+    title: 'Logging',
+    flags: [
+      built('log-level', 'string', 'info', 'debug, info, warn, error, panic or fatal.'),
+      built('debug', 'bool', 'false', 'Same as --log-level=debug.'),
+      fixed('logger', 'string', ['zap', 'capnslog'], 'The log is JSON lines with the field names of zap.'),
+      fixed('log-outputs', 'list', ['default', 'stderr'], 'The log goes to standard error.'),
+      fixed('log-output', 'list', ['default', 'stderr'], 'Older name of --log-outputs.'),
+      known('log-package-levels', 'string', ''),
+    ],
+  },
+  {
+    title: 'Other flags of etcd',
+    flags: [
+      known('experimental-initial-corrupt-check', 'bool', 'false'),
+      known('experimental-corrupt-check-time', 'duration', '0s'),
+      known('experimental-enable-lease-checkpoint', 'bool', 'false'),
+      known('experimental-enable-lease-checkpoint-persist', 'bool', 'false'),
+      known('experimental-compaction-batch-limit', 'int', '1000'),
+      known('experimental-warning-apply-duration', 'duration', '100ms'),
+      known('experimental-backend-bbolt-freelist-type', 'string', 'array'),
+      known('unsafe-no-fsync', 'bool', 'false'),
+      known('proxy', 'string', 'off'),
+      known('proxy-failure-wait', 'uint', '5000'),
+      known('proxy-refresh-interval', 'uint', '30000'),
+      known('proxy-dial-timeout', 'uint', '1000'),
+      known('proxy-write-timeout', 'uint', '5000'),
+      known('proxy-read-timeout', 'uint', '0'),
+    ],
+  },
+  {
+    title: 'Help',
+    flags: [
+      built(
+        'config-file',
+        'path',
+        '',
+        'YAML file with these names as keys; then all other flags and variables are ignored.',
+      ),
+      built('version', 'bool', 'false', 'Print the version and exit.'),
+      built('help', 'bool', 'false', 'Print this and exit.'),
+    ],
+  },
+]
+
+export const flagsByName: ReadonlyMap<string, Flag> = new Map(
+  flagGroups.flatMap((group) => group.flags.map((flag) => [flag.name, flag] as const)),
+)
+
+/** Settings of one run of the program, not of the member: meaningless in a file or in the environment. */
+export const commandLineOnly: ReadonlySet<string> = new Set(['version', 'help'])
