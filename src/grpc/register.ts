@@ -3,7 +3,7 @@ import type { Log } from '../base/log.ts'
 import { refuseOnLearner, refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from '../service/admission.ts'
 import type { Member } from '../service/member.ts'
 import { CallStream, type CallStreamOptions, metadataValue } from './message-stream.ts'
-import { type Method, type MethodTable, methodPaths } from './methods.ts'
+import { type Method, type MethodTable, methodPaths } from './method.ts'
 import { statusOf } from './status.ts'
 
 export interface RegisterOptions {

@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { leaseId } from '../base/ids.ts'
-import { limits } from '../base/limits.ts'
-import { EtcdError } from '../errors.ts'
 import { leaseKeys, listLeases } from '../lease/lease-table.ts'
 import {
   LeaseGrantRequest,
@@ -11,6 +9,7 @@ import {
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from '../wire/gen/rpc.ts'
+import { checkLeaseGrant } from '../wire/validate.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { proposeAndRespond, respond } from './respond.ts'
@@ -18,7 +17,7 @@ import { proposeAndRespond, respond } from './respond.ts'
 /** Everything random or configured about a lease is settled here, before it enters the log. */
 export function leaseGrant(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
   const request = decodeRequest(LeaseGrantRequest, bytes)
-  if (request.TTL > BigInt(limits.leaseTtlSecondsMax)) throw new EtcdError('leaseTtlTooLarge')
+  checkLeaseGrant(request)
   const ttlMin = BigInt(member.info.leaseTtlSecondsMin)
   const settled = {
     ID: request.ID === 0n ? randomLeaseId() : request.ID,

@@ -1,0 +1,62 @@
+import type { Member } from '../service/member.ts'
+import type { MessageStream } from '../service/stream.ts'
+
+/** Every service and method of wire/proto (a test compares); the types below make each of them need a row. */
+export const methodNames = {
+  'etcdserverpb.KV': ['Range', 'Put', 'DeleteRange', 'Txn', 'Compact'],
+  'etcdserverpb.Watch': ['Watch'],
+  'etcdserverpb.Lease': ['LeaseGrant', 'LeaseRevoke', 'LeaseKeepAlive', 'LeaseTimeToLive', 'LeaseLeases'],
+  'etcdserverpb.Cluster': ['MemberAdd', 'MemberRemove', 'MemberUpdate', 'MemberList', 'MemberPromote'],
+  'etcdserverpb.Maintenance': [
+    'Alarm',
+    'Status',
+    'Defragment',
+    'Hash',
+    'HashKV',
+    'Snapshot',
+    'MoveLeader',
+    'Downgrade',
+  ],
+  'grpc.health.v1.Health': ['Check', 'Watch'],
+} as const satisfies Record<string, readonly string[]>
+
+type MethodNames = typeof methodNames
+export type ServiceName = keyof MethodNames
+
+/**
+ * What a caller must be allowed: `keys` is judged by the keys or the lease of the request, `identity` is anyone who is
+ * known, `root` is the root role, `open` is everybody.
+ */
+export type Access = 'keys' | 'identity' | 'root' | 'open'
+
+export type UnaryHandler = (member: Member, request: Uint8Array) => Promise<Uint8Array> | Uint8Array
+/** `fail` ends the stream with any error. */
+export type BidiHandler = (member: Member, stream: MessageStream, fail: (error: unknown) => void) => void
+/** Errors that it throws end the stream. */
+export type ServerStreamHandler = (member: Member, request: Uint8Array, stream: MessageStream) => void
+
+interface Row {
+  readonly access: Access
+  /** Whether a learner answers: always, or never. Methods of which a learner answers some requests judge for themselves. */
+  readonly onLearner: 'serve' | 'refuse'
+  /** The method in metrics. */
+  readonly label: string
+}
+
+export type Method =
+  | (Row & { readonly kind: 'unary'; readonly handler: UnaryHandler })
+  | (Row & { readonly kind: 'bidi'; readonly handler: BidiHandler })
+  | (Row & { readonly kind: 'serverStream'; readonly handler: ServerStreamHandler })
+  /** Answered with Unimplemented and its name. */
+  | (Row & { readonly kind: 'notBuilt' })
+
+export type MethodTable = {
+  readonly [Service in ServiceName]: { readonly [Name in MethodNames[Service][number]]: Method }
+}
+
+/** The table's rows with the `:path` that calls them. */
+export function* methodPaths(table: MethodTable): Iterable<readonly [path: string, method: Method]> {
+  for (const [service, methods] of Object.entries(table)) {
+    for (const [name, method] of Object.entries(methods)) yield [`/${service}/${name}`, method]
+  }
+}

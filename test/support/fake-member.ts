@@ -1,0 +1,104 @@
+import type { CommittedBatch, Outcome } from '../../src/apply/outcome.ts'
+import { clusterId, type LeaseId, type MemberId, memberId, type Revision, type Term } from '../../src/base/ids.ts'
+import type { ReadView } from '../../src/mvcc/view.ts'
+import type { LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../../src/service/member.ts'
+
+const emptyView: ReadView = { get: () => undefined, scan: () => [], count: () => 0 }
+
+/** A member without a core: what it answers is set by the test, what it is asked is recorded. */
+export class FakeMember implements Member {
+  info: MemberInfo = {
+    clusterId: clusterId(0xc1n),
+    memberId: memberId(0xa1n),
+    version: '3.4.23',
+    maxTxnOps: 128,
+    maxRequestBytes: 1_572_864,
+    electionTimeoutMs: 50,
+    leaseTtlSecondsMin: 2,
+    watchProgressIntervalMs: 600_000,
+  }
+  view: ReadView = emptyView
+  currentLeader: MemberId = memberId(0xa1n)
+  currentTerm: Term = 3
+  currentRevision: Revision = 7
+  barriers = 0
+  barrierError: Error | null = null
+  readonly proposed: { readonly kind: WriteKind; readonly request: Uint8Array }[] = []
+  /** Verdict on the next writes. */
+  outcome: Outcome | Error = { ok: true, revision: 8, body: new Uint8Array(0) }
+  /** TTL of the leases there are. */
+  readonly leases = new Map<bigint, number>()
+  onRenew: (id: LeaseId) => Promise<void> = () => Promise.resolve()
+  readonly #leaderListeners = new Set<(leader: MemberId) => void>()
+  readonly #commitListeners = new Set<(batch: CommittedBatch) => void>()
+
+  async propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {
+    this.proposed.push({ kind, request })
+    if (this.outcome instanceof Error) throw this.outcome
+    return this.outcome
+  }
+
+  async readBarrier(): Promise<void> {
+    this.barriers++
+    if (this.barrierError !== null) throw this.barrierError
+  }
+
+  read<T>(work: (view: ReadView) => T): T {
+    return work(this.view)
+  }
+
+  async renewLease(id: LeaseId): Promise<number> {
+    await this.onRenew(id)
+    return this.leases.get(id) ?? 0
+  }
+
+  async leaseTimes(id: LeaseId): Promise<LeaseTimes> {
+    const ttlSeconds = this.leases.get(id)
+    return ttlSeconds === undefined
+      ? { ttlSeconds: -1, grantedTtlSeconds: 0 }
+      : { ttlSeconds, grantedTtlSeconds: ttlSeconds }
+  }
+
+  async status(): Promise<MemberStatus> {
+    return {
+      leader: this.currentLeader,
+      term: this.currentTerm,
+      committedIndex: 21,
+      appliedIndex: 20,
+      isLearner: false,
+      sizeAllocatedBytes: 4096,
+      sizeInUseBytes: 1024,
+    }
+  }
+
+  term(): Term {
+    return this.currentTerm
+  }
+
+  leader(): MemberId {
+    return this.currentLeader
+  }
+
+  revision(): Revision {
+    return this.currentRevision
+  }
+
+  onCommitted(listener: (batch: CommittedBatch) => void): () => void {
+    this.#commitListeners.add(listener)
+    return () => this.#commitListeners.delete(listener)
+  }
+
+  onLeader(listener: (leader: MemberId) => void): () => void {
+    this.#leaderListeners.add(listener)
+    return () => this.#leaderListeners.delete(listener)
+  }
+
+  setLeader(leader: MemberId): void {
+    this.currentLeader = leader
+    for (const listener of this.#leaderListeners) listener(leader)
+  }
+
+  get listeners(): number {
+    return this.#leaderListeners.size + this.#commitListeners.size
+  }
+}
