@@ -1,0 +1,176 @@
+import { assert } from '../base/assert.ts'
+import { formatId, type MemberId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import { EtcdError } from '../errors.ts'
+import type { Message } from '../raft/types.ts'
+import type { PeerCallDone, PeerMethod } from '../replica/ports.ts'
+import { PeerHello_Purpose } from '../wire/gen/internal.ts'
+import { WaitingCalls } from './calls.ts'
+import type { PeerConnection } from './connection.ts'
+import { dial } from './dial.ts'
+import { FrameType, FrameWriter, PeerProtocolError } from './frame.ts'
+import { encodeMessage, messageSize } from './message-codec.ts'
+import type { PeerContext } from './peer-context.ts'
+
+/**
+ * - connecting: a dial is under way; messages wait for it, within the queue's bound
+ * - waiting: the last dial or connection failed, the next attempt is due later; messages are dropped
+ */
+type State = 'stopped' | 'connecting' | 'connected' | 'waiting'
+
+/** The way to one other member: our messages and questions to it, over a connection that we dial and dial again. */
+export class PeerLink {
+  readonly #context: PeerContext
+  readonly #to: MemberId
+  #urls: readonly URL[]
+  #urlIndex = 0
+  #state: State = 'stopped'
+  #connection: PeerConnection | null = null
+  #retry: NodeJS.Timeout | null = null
+  #failures = 0
+  #connectedSinceMs = 0
+  #unreachableDue = false
+  /** The last failure that was logged: the same one again is not news. */
+  #loggedFailure = ''
+  readonly #writer = new FrameWriter(limits.peerQueueBytesMax)
+  readonly #calls: WaitingCalls
+
+  constructor(context: PeerContext, to: MemberId, urls: readonly URL[]) {
+    this.#context = context
+    this.#to = to
+    this.#urls = urls
+    this.#calls = new WaitingCalls(context.timeouts.callMsMax)
+  }
+
+  get urls(): readonly URL[] {
+    return this.#urls
+  }
+
+  /** The address that works, or that is tried next. */
+  get url(): URL {
+    return this.#urls[this.#urlIndex]!
+  }
+
+  /** Milliseconds for which the connection has been up; null while it is down. */
+  connectedMs(): number | null {
+    return this.#state === 'connected' ? performance.now() - this.#connectedSinceMs : null
+  }
+
+  start(): void {
+    if (this.#state === 'stopped') this.#dial()
+  }
+
+  /** The member moved: the next dial, which is now unless its old address still works, goes to the new one. */
+  setUrls(urls: readonly URL[]): void {
+    if (urls.length === this.#urls.length && urls.every((url, i) => url.href === this.#urls[i]!.href)) return
+    const inUse = this.#urls[this.#urlIndex]!.href
+    this.#urls = urls
+    this.#urlIndex = Math.max(
+      0,
+      urls.findIndex((url) => url.href === inUse),
+    )
+    if (urls[this.#urlIndex]!.href !== inUse) this.#connection?.close('the member has a new address')
+    this.wake()
+  }
+
+  /** The member is known to be up: do not wait out the pause before the next dial. */
+  wake(): void {
+    if (this.#state !== 'waiting') return
+    if (this.#retry !== null) clearTimeout(this.#retry)
+    this.#dial()
+  }
+
+  send(message: Message): void {
+    if (this.#state === 'waiting' || this.#state === 'stopped') return this.#unreachable()
+    const size = messageSize(message)
+    assert(size < limits.peerFrameBytesMax, 'a raft message fits into a frame')
+    const offset = this.#writer.reserve(FrameType.Message, size)
+    if (offset < 0) return this.#unreachable()
+    const end = encodeMessage(message, this.#writer.buffer, offset)
+    assert(end === offset + size, 'a raft message has the size that was computed')
+  }
+
+  call(method: PeerMethod, request: Uint8Array, done: PeerCallDone): void {
+    if (this.#state === 'waiting' || this.#state === 'stopped') return failLater(done, 'timeoutConnectionLost')
+    const encoded = this.#calls.add(method, request, done)
+    if (encoded === null) return failLater(done, 'tooManyRequests')
+    // If the queue is full the call is answered by its timeout, like any other that gets lost.
+    this.#writer.frame(FrameType.Call, encoded)
+  }
+
+  close(): void {
+    this.#state = 'stopped'
+    if (this.#retry !== null) clearTimeout(this.#retry)
+    this.#connection?.close('no longer needed')
+    this.#connection = null
+    this.#calls.fail()
+  }
+
+  #dial(): void {
+    this.#state = 'connecting'
+    this.#retry = null
+    this.#connection = dial(this.#context, {
+      url: this.#urls[this.#urlIndex]!,
+      to: this.#to,
+      purpose: PeerHello_Purpose.RAFT,
+      writer: this.#writer,
+      onOpen: () => this.#opened(),
+      onFrame: (type, payload) => {
+        if (type !== FrameType.Answer) throw new PeerProtocolError(`frame of type ${type} from the dialed side`)
+        this.#calls.answered(payload)
+      },
+      onClose: (reason) => this.#lost(reason),
+    })
+  }
+
+  #opened(): void {
+    this.#state = 'connected'
+    this.#connectedSinceMs = performance.now()
+    this.#failures = 0
+    this.#loggedFailure = ''
+    this.#context.log.info('connected to member', this.#fields())
+  }
+
+  #lost(reason: string): void {
+    if (this.#state === 'stopped') return
+    const wasConnected = this.#state === 'connected'
+    if (wasConnected || reason !== this.#loggedFailure) {
+      this.#loggedFailure = reason
+      const what = wasConnected ? 'lost connection to member' : 'cannot connect to member'
+      this.#context.log.warn(what, { ...this.#fields(), reason })
+    }
+    this.#state = 'waiting'
+    this.#connection = null
+    if (!wasConnected) this.#urlIndex = (this.#urlIndex + 1) % this.#urls.length
+    this.#retry = setTimeout(() => this.#dial(), this.#pauseMs())
+    this.#unreachable()
+    this.#calls.fail()
+  }
+
+  /** Doubles with each failure; jittered, so that members that came back together do not keep step. */
+  #pauseMs(): number {
+    const { reconnectMsMin, reconnectMsMax } = this.#context.timeouts
+    const full = Math.min(reconnectMsMax, reconnectMsMin * 2 ** Math.min(this.#failures, 16))
+    this.#failures++
+    return full * (0.5 + 0.5 * Math.random())
+  }
+
+  /** Later and once for all messages dropped in this turn: the replica is not called from within its own `send`. */
+  #unreachable(): void {
+    if (this.#unreachableDue) return
+    this.#unreachableDue = true
+    setImmediate(() => {
+      this.#unreachableDue = false
+      if (this.#state !== 'stopped') this.#context.events.unreachable(this.#to)
+    })
+  }
+
+  #fields(): Record<string, unknown> {
+    return { member: formatId(this.#to), url: this.#urls[this.#urlIndex]!.href }
+  }
+}
+
+/** Fails a call without calling back from within it. */
+export function failLater(done: PeerCallDone, reason: 'timeoutConnectionLost' | 'tooManyRequests' | 'stopped'): void {
+  setImmediate(() => done(new EtcdError(reason), null))
+}

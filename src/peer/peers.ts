@@ -1,0 +1,170 @@
+import type { AddressInfo } from 'node:net'
+import { type ClusterId, formatId, type MemberId } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
+import type { Log } from '../base/log.ts'
+import type { TlsFiles } from '../config/member-config.ts'
+import type { Message } from '../raft/types.ts'
+import type { PeerEvents, Peers } from '../replica/ports.ts'
+import { type Listener, listen } from '../security/tls-listener.ts'
+import { Acceptor } from './acceptor.ts'
+import { Keepalive } from './keepalive.ts'
+import { type PeerContext, PeerTls } from './peer-context.ts'
+import { defaultPeerTimeouts, type PeerTimeouts, peerAlpn } from './peer-limits.ts'
+import { failLater, PeerLink } from './peer-link.ts'
+import { type SnapshotSender, sendSnapshot } from './snapshot-sender.ts'
+
+/** Every member of the cluster; this one may be among them and is passed over. */
+export type PeerMembers = ReadonlyMap<MemberId, { readonly peerUrls: readonly string[] }>
+
+export interface PeersOptions {
+  readonly self: { readonly clusterId: ClusterId; readonly memberId: MemberId }
+  readonly members: PeerMembers
+  readonly listenUrls: readonly URL[]
+  /** Null: plaintext, and all peer URLs are http. Else all are https: there is no falling back. */
+  readonly tls: TlsFiles | null
+  readonly events: PeerEvents
+  readonly log: Log
+  readonly timeouts?: Partial<PeerTimeouts>
+}
+
+export interface PeerTransport {
+  readonly peers: Peers
+  /** Listens, then starts to dial. Rejects with the system's error or a TlsFileError; nothing is left open then. */
+  start(): Promise<void>
+  /** After a membership change was applied. Unusable URLs of a member are logged and skipped. */
+  setMembers(members: PeerMembers): void
+  /** Where it listens, in the order of `listenUrls`. */
+  addresses(): readonly AddressInfo[]
+  /** How long our connection to `member` has been up; null: it is down, or no such member. */
+  connectedMs(member: MemberId): number | null
+  /** Reads the listeners' TLS files again (dialing reads them every time). @throws TlsFileError: the old ones stay. */
+  reloadTls(): void
+  /** Ends all connections; calls and snapshots under way fail. */
+  close(): Promise<void>
+}
+
+/** @throws TlsFileError, or an Error on a listen URL whose scheme does not go with `tls`. */
+export function createPeers(options: PeersOptions): PeerTransport {
+  const { self, events, log } = options
+  const timeouts = { ...defaultPeerTimeouts, ...options.timeouts }
+  const tls = options.tls === null ? null : new PeerTls(options.tls, log)
+  const context: PeerContext = { self, events, log, timeouts, keepalive: new Keepalive(timeouts), tls }
+  const scheme = tls === null ? 'http:' : 'https:'
+  for (const url of options.listenUrls) {
+    if (url.protocol !== scheme) throw new Error(`peer listen URL ${url.href}: the scheme must be ${scheme}//`)
+  }
+
+  const links = new Map<MemberId, PeerLink>()
+  const snapshots = new Set<SnapshotSender>()
+  const listeners: Listener[] = []
+  let state: 'new' | 'started' | 'closed' = 'new'
+
+  const acceptor = new Acceptor(context, {
+    urlsOf: (member) => links.get(member)?.urls,
+    seen: (member) => links.get(member)?.wake(),
+  })
+
+  const usableUrls = (member: MemberId, peerUrls: readonly string[]): URL[] => {
+    const urls: URL[] = []
+    for (const text of peerUrls) {
+      const url = URL.canParse(text) ? new URL(text) : null
+      if (url !== null && url.protocol === scheme && url.hostname !== '') urls.push(url)
+      else
+        log.error('unusable peer URL', { member: formatId(member), url: text, reason: `not a valid ${scheme}// URL` })
+    }
+    return urls
+  }
+
+  const setMembers = (members: PeerMembers): void => {
+    if (state === 'closed') return
+    const wanted = new Map<MemberId, URL[]>()
+    for (const [member, { peerUrls }] of members) {
+      if (member === self.memberId) continue
+      const urls = usableUrls(member, peerUrls)
+      if (urls.length > 0) wanted.set(member, urls)
+    }
+    for (const [member, link] of links) {
+      if (wanted.has(member)) continue
+      links.delete(member)
+      link.close()
+      acceptor.drop(member)
+    }
+    for (const [member, urls] of wanted) {
+      const existing = links.get(member)
+      if (existing !== undefined) {
+        existing.setUrls(urls)
+        continue
+      }
+      const link = new PeerLink(context, member, urls)
+      links.set(member, link)
+      if (state === 'started') link.start()
+    }
+  }
+  setMembers(options.members)
+
+  const peers: Peers = {
+    send(messages: readonly Message[]) {
+      for (const message of messages) links.get(message.to)?.send(message)
+    },
+    sendSnapshot(message, source, done) {
+      const link = links.get(message.to)
+      if (state !== 'started' || link === undefined) {
+        source.close()
+        setImmediate(() => done(new Error(`no connection to member ${formatId(message.to)}`)))
+        return
+      }
+      const sender = sendSnapshot(context, message.to, link.url, message, source, (error) => {
+        snapshots.delete(sender)
+        done(error)
+      })
+      snapshots.add(sender)
+    },
+    call(to, method, request, done) {
+      const link = links.get(to)
+      if (state === 'closed') failLater(done, 'stopped')
+      else if (link === undefined) failLater(done, 'timeoutConnectionLost')
+      else link.call(method, request, done)
+    },
+  }
+
+  const close = async (): Promise<void> => {
+    state = 'closed'
+    context.keepalive.stop()
+    for (const link of links.values()) link.close()
+    links.clear()
+    for (const sender of snapshots) sender.abort('this member stops')
+    await Promise.all(listeners.map((listener) => listener.close()))
+  }
+
+  return {
+    peers,
+    async start() {
+      try {
+        for (const url of options.listenUrls) {
+          const onConnection = acceptor.accept.bind(acceptor)
+          const { handshakeMsMax } = limits
+          const alpn = [peerAlpn]
+          listeners.push(
+            await listen({ url, tls: options.tls, alpn, reusePort: false, handshakeMsMax, log, onConnection }),
+          )
+        }
+      } catch (error) {
+        await close()
+        throw error
+      }
+      if (state === 'closed') return close()
+      state = 'started'
+      if (tls === null) log.warn('connections between members are neither encrypted nor authenticated')
+      else if (!tls.verifiesPeers) log.warn('connections between members are encrypted but not authenticated')
+      context.keepalive.start()
+      for (const link of links.values()) link.start()
+    },
+    setMembers,
+    addresses: () => listeners.map((listener) => listener.address),
+    connectedMs: (member) => links.get(member)?.connectedMs() ?? null,
+    reloadTls() {
+      for (const listener of listeners) listener.reload()
+    },
+    close,
+  }
+}
