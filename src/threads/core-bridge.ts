@@ -1,0 +1,175 @@
+import type { CommittedBatch } from '../apply/outcome.ts'
+import { assert } from '../base/assert.ts'
+import type { CoreHandle } from './core-handle.ts'
+import { encodeCommitted, writeCoreRecords } from './core-records.ts'
+import { RecordWriter } from './record-writer.ts'
+import { readThreadRecords, type ThreadRecords } from './thread-records.ts'
+
+/** Bytes sent and not yet taken above which a thread gets no more events: its watchers read history instead. */
+const unconsumedBytesMax = 32 * 1024 * 1024
+
+/** Encodes each batch once for all threads that want it in the same form. */
+export class CommitEncoder {
+  #batch: CommittedBatch | null = null
+  #full: Uint8Array | null = null
+  #bare: Uint8Array | null = null
+
+  encode(batch: CommittedBatch, withEvents: boolean): Uint8Array {
+    if (batch !== this.#batch) {
+      this.#batch = batch
+      this.#full = null
+      this.#bare = null
+    }
+    if (withEvents || batch.events.length === 0) {
+      this.#full ??= encodeCommitted(batch, true)
+      return this.#full
+    }
+    this.#bare ??= encodeCommitted(batch, false)
+    return this.#bare
+  }
+}
+
+/**
+ * The core's end of one serving thread: takes its questions apart and sends the answers of one turn as one message.
+ * After `close` answers that are still to come go nowhere.
+ */
+export class CoreBridge {
+  readonly #core: CoreHandle
+  readonly #post: (message: ArrayBuffer) => void
+  readonly #encoder: CommitEncoder
+  readonly #writer = new RecordWriter()
+  readonly #thread = writeCoreRecords(this.#writer)
+  readonly #unsubscribe: (() => void)[]
+  readonly #releases = new Map<number, () => void>()
+  readonly #records: ThreadRecords
+  #wantsEvents = false
+  #unconsumedBytes = 0
+  #flushScheduled = false
+  #closed = false
+
+  /** @param post takes the buffer over. */
+  constructor(core: CoreHandle, encoder: CommitEncoder, post: (message: ArrayBuffer) => void) {
+    this.#core = core
+    this.#encoder = encoder
+    this.#post = post
+    this.#unsubscribe = [
+      core.onCommitted((batch) => this.#committed(batch)),
+      core.onLeader((leader, term) => {
+        this.#thread.leader(leader, term)
+        this.#scheduleFlush()
+      }),
+    ]
+    this.#records = this.#answers()
+  }
+
+  /** One message from the thread. */
+  receive(message: ArrayBuffer): void {
+    if (!this.#closed) readThreadRecords(message, this.#records)
+  }
+
+  /** @param release called once the thread no longer uses the states before this one, or is gone. */
+  stateReplaced(generation: number, path: string, release: () => void): void {
+    if (this.#closed) {
+      release()
+      return
+    }
+    this.#releases.set(generation, release)
+    this.#thread.stateReplaced(generation, path)
+    this.#scheduleFlush()
+  }
+
+  /** The thread is gone. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    for (const release of this.#releases.values()) release()
+    this.#releases.clear()
+  }
+
+  #answers(): ThreadRecords {
+    const core = this.#core
+    const thread = this.#thread
+    return {
+      propose: (call, kind, request) =>
+        core.propose(kind, request, (error, outcome) => {
+          if (error !== null) this.#failed(call, error)
+          else {
+            assert(outcome !== null, 'the core answers a proposal with an error or an outcome')
+            thread.outcome(call, outcome)
+            this.#scheduleFlush()
+          }
+        }),
+      readBarrier: (call) =>
+        core.readBarrier((error, index) => {
+          if (error !== null) this.#failed(call, error)
+          else {
+            thread.barrier(call, index)
+            this.#scheduleFlush()
+          }
+        }),
+      renewLease: (call, id) =>
+        core.renewLease(id, (error, ttlSeconds) => {
+          if (error !== null) this.#failed(call, error)
+          else {
+            thread.leaseRenewed(call, ttlSeconds)
+            this.#scheduleFlush()
+          }
+        }),
+      leaseTimes: (call, id) =>
+        core.leaseTimes(id, (error, times) => {
+          if (error !== null) this.#failed(call, error)
+          else {
+            assert(times !== null, 'the core answers with an error or the times of the lease')
+            thread.leaseTimes(call, times)
+            this.#scheduleFlush()
+          }
+        }),
+      status: (call) => {
+        thread.status(call, core.status())
+        this.#scheduleFlush()
+      },
+      interest: (wantsEvents) => {
+        this.#wantsEvents = wantsEvents
+      },
+      released: (generation) => {
+        for (const [older, release] of this.#releases) {
+          if (older > generation) continue
+          this.#releases.delete(older)
+          release()
+        }
+      },
+      consumed: (bytes) => {
+        this.#unconsumedBytes -= bytes
+        assert(this.#unconsumedBytes >= 0, 'a thread takes no more than it was sent')
+      },
+    }
+  }
+
+  #failed(call: number, error: Error): void {
+    this.#thread.failed(call, error)
+    this.#scheduleFlush()
+  }
+
+  #committed(batch: CommittedBatch): void {
+    const withEvents = this.#wantsEvents && this.#unconsumedBytes < unconsumedBytesMax
+    this.#writer.raw(this.#encoder.encode(batch, withEvents))
+    this.#scheduleFlush()
+  }
+
+  /** After the callback at hand, in which the core usually gives many answers. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    queueMicrotask(() => {
+      this.#flushScheduled = false
+      if (this.#closed) {
+        this.#writer.clear()
+        return
+      }
+      const message = this.#writer.take()
+      this.#unconsumedBytes += message.byteLength
+      this.#post(message)
+    })
+  }
+}

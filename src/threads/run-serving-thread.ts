@@ -1,0 +1,67 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { assert } from '../base/assert.ts'
+import type { Log } from '../base/log.ts'
+import type { Member } from '../service/member.ts'
+import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
+import { threadLog } from './thread-log.ts'
+import { type StateReader, ThreadMember } from './thread-member.ts'
+
+/** What a thread serves with; it must let calls under way finish for up to `drainMs`. */
+export interface ThreadServer {
+  close(drainMs: number): Promise<void>
+  reloadTls?(): void
+}
+
+export interface ThreadParts<Serve> {
+  openReader(path: string): StateReader
+  serve(member: Member, options: Serve, log: Log): Promise<ThreadServer>
+}
+
+/** The life of one serving thread, from inside: join the core, serve, and close when told. */
+export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promise<void> {
+  const port = parentPort
+  assert(port !== null, 'a serving thread is started by startServingThreads')
+  const start = workerData as ThreadStart<Serve>
+  const tell = (message: FromThread): void => port.postMessage(message)
+  const log = threadLog(tell)
+
+  const member = new ThreadMember(start.info, start.core, {
+    post: (message) => port.postMessage(message, [message]),
+    openReader: parts.openReader,
+    soon: (callback) => {
+      setImmediate(callback)
+    },
+    closeFailed: (error) => log.error('cannot close a replaced state', { error }),
+  })
+  const serving = Promise.withResolvers<ThreadServer>()
+  port.on('message', (message: ArrayBuffer | ToThread) => {
+    if (message instanceof ArrayBuffer) member.receive(message)
+    else if (message.kind === 'reloadTls') serving.promise.then((server) => reload(server, log))
+    else {
+      const { drainMs } = message
+      serving.promise.then(async (server) => {
+        await server.close(drainMs)
+        await member.close()
+        tell({ kind: 'closed' })
+        port.close()
+      })
+    }
+  })
+
+  try {
+    serving.resolve(await parts.serve(member, start.serve, log))
+    tell({ kind: 'ready' })
+  } catch (error) {
+    tell({ kind: 'refused', message: error instanceof Error ? error.message : String(error) })
+    await member.close()
+    port.close()
+  }
+}
+
+function reload(server: ThreadServer, log: Log): void {
+  try {
+    server.reloadTls?.()
+  } catch (error) {
+    log.error('the TLS files cannot be used; the ones before stay in use', { error })
+  }
+}

@@ -1,0 +1,194 @@
+import { Worker } from 'node:worker_threads'
+import type { Log } from '../base/log.ts'
+import { CommitEncoder, CoreBridge } from './core-bridge.ts'
+import type { CoreHandle } from './core-handle.ts'
+import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
+
+export interface ServingThreadsOptions<Serve> {
+  readonly count: number
+  readonly core: CoreHandle
+  /** Where the live state lies now. */
+  statePath(): string
+  /** Calls back when another state has become the live one, before its first batch; `release` once, when nobody reads the old one. */
+  onStateReplaced(callback: (path: string, release: () => void) => void): void
+  /** Plain data for the threads' entry. */
+  readonly serve: Serve
+  readonly log: Log
+  /** The module that threads run. */
+  readonly entry?: URL
+  /** First pause before a thread that died is started again; doubled each time up to `restartMsMax`. */
+  readonly restartMsMin?: number
+}
+
+export interface ServingThreads {
+  /** All threads serve; rejects if one cannot start, with all of them ended. */
+  readonly ready: Promise<void>
+  /** Threads read their TLS files again. */
+  reloadTls(): void
+  /** Stops listening, lets calls under way finish for up to `drainMs`, ends the threads. */
+  close(drainMs?: number): Promise<void>
+}
+
+const restartMsMax = 10_000
+/** A thread that served this long starts again without a pause to speak of. */
+const steadyMs = 60_000
+/** Granted to a thread beyond the drain, before it is ended from outside. */
+const closeMsMax = 2000
+const drainMsDefault = 2000
+
+/** Starts threads that serve clients of `core`, and keeps them running: one that dies is logged and started again. */
+export function startServingThreads<Serve>(options: ServingThreadsOptions<Serve>): ServingThreads {
+  const encoder = new CommitEncoder()
+  const threads = Array.from({ length: options.count }, (_, number) => new ServingThread(options, encoder, number))
+  let generation = 0
+  options.onStateReplaced((path, release) => {
+    generation++
+    let left = threads.length
+    if (left === 0) release()
+    const released = (): void => {
+      if (--left === 0) release()
+    }
+    for (const thread of threads) thread.stateReplaced(generation, path, released)
+  })
+  const close = async (drainMs = drainMsDefault): Promise<void> => {
+    await Promise.all(threads.map((thread) => thread.close(drainMs)))
+  }
+  const ready = Promise.all(threads.map((thread) => thread.ready)).then(
+    () => {},
+    async (error: unknown) => {
+      await close(0)
+      throw error
+    },
+  )
+  // Whoever does not wait for `ready` learns of a failure from the log.
+  ready.catch((error: unknown) => options.log.error('serving threads could not start', { error }))
+  return {
+    ready,
+    close,
+    reloadTls: () => {
+      for (const thread of threads) thread.post({ kind: 'reloadTls' })
+    },
+  }
+}
+
+/** One place for a thread: the worker that fills it at present, and its end of the seam. */
+class ServingThread<Serve> {
+  readonly ready: Promise<void>
+  readonly #options: ServingThreadsOptions<Serve>
+  readonly #encoder: CommitEncoder
+  readonly #number: number
+  readonly #firstStart = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<void>()
+  #worker: Worker | null = null
+  #bridge: CoreBridge | null = null
+  #restart: NodeJS.Timeout | null = null
+  #restartMs: number
+  #started = false
+  #closing = false
+
+  constructor(options: ServingThreadsOptions<Serve>, encoder: CommitEncoder, number: number) {
+    this.#options = options
+    this.#encoder = encoder
+    this.#number = number
+    this.#restartMs = options.restartMsMin ?? 100
+    this.ready = this.#firstStart.promise
+    this.#start()
+  }
+
+  post(message: ToThread): void {
+    this.#worker?.postMessage(message)
+  }
+
+  stateReplaced(generation: number, path: string, released: () => void): void {
+    // A thread that is to start again will open the new state.
+    if (this.#bridge === null) released()
+    else this.#bridge.stateReplaced(generation, path, released)
+  }
+
+  async close(drainMs: number): Promise<void> {
+    this.#closing = true
+    if (this.#restart !== null) clearTimeout(this.#restart)
+    const worker = this.#worker
+    if (worker === null) return
+    this.post({ kind: 'close', drainMs })
+    const tooLong = setTimeout(() => {
+      this.#options.log.warn('a serving thread does not end: stopping it', { thread: this.#number })
+      worker.terminate()
+    }, drainMs + closeMsMax)
+    await this.#ended.promise
+    clearTimeout(tooLong)
+  }
+
+  #start(): void {
+    const { core, log, serve, entry } = this.#options
+    const data: ThreadStart<Serve> = {
+      info: core.info,
+      core: {
+        leader: core.leader(),
+        term: core.term(),
+        appliedIndex: core.appliedIndex(),
+        revision: core.revision(),
+        path: this.#options.statePath(),
+      },
+      serve,
+    }
+    const worker = new Worker(entry ?? new URL(import.meta.resolve('./serving-thread.ts')), {
+      workerData: data,
+      name: `serving-${this.#number}`,
+    })
+    const startedMs = performance.now()
+    // From the same moment as the data above: nothing is missed in between, and messages wait for the thread.
+    const bridge = new CoreBridge(core, this.#encoder, (message) => worker.postMessage(message, [message]))
+    this.#worker = worker
+    this.#bridge = bridge
+    worker.on('message', (message: ArrayBuffer | FromThread) => {
+      if (message instanceof ArrayBuffer) bridge.receive(message)
+      else this.#told(message)
+    })
+    worker.on('error', (error) => log.error('a serving thread failed', { thread: this.#number, error }))
+    worker.on('exit', (code) => {
+      bridge.close()
+      this.#worker = null
+      this.#bridge = null
+      this.#exited(code, performance.now() - startedMs)
+    })
+  }
+
+  #told(message: FromThread): void {
+    const { log } = this.#options
+    switch (message.kind) {
+      case 'ready':
+        this.#started = true
+        this.#firstStart.resolve()
+        break
+      case 'refused':
+        if (this.#started) log.error('a serving thread cannot serve', { thread: this.#number, reason: message.message })
+        else this.#firstStart.reject(new Error(message.message))
+        break
+      case 'closed':
+        break
+      case 'log':
+        log[message.level](message.message, { ...message.fields, thread: this.#number })
+        break
+    }
+  }
+
+  #exited(code: number, livedMs: number): void {
+    if (!this.#started) this.#firstStart.reject(new Error(`a serving thread ended at its start with code ${code}`))
+    if (this.#closing || !this.#started) {
+      this.#ended.resolve()
+      return
+    }
+    if (livedMs >= steadyMs) this.#restartMs = this.#options.restartMsMin ?? 100
+    this.#options.log.error('a serving thread ended and is started again', {
+      thread: this.#number,
+      code,
+      pauseMs: this.#restartMs,
+    })
+    this.#restart = setTimeout(() => {
+      this.#restart = null
+      this.#start()
+    }, this.#restartMs)
+    this.#restartMs = Math.min(this.#restartMs * 2, restartMsMax)
+  }
+}

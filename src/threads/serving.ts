@@ -1,0 +1,98 @@
+import type { Log } from '../base/log.ts'
+import type { MemberConfig, TlsFiles } from '../config/member-config.ts'
+import { serveClients } from '../grpc/server.ts'
+import type { ReadView } from '../mvcc/view.ts'
+import type { CoreHandle } from './core-handle.ts'
+import { LocalMember } from './local-member.ts'
+import { startServingThreads } from './serving-threads.ts'
+
+/** The live state as serving sees it; storage's LMDB state has all of it. */
+export interface ServedState {
+  read<T>(work: (view: ReadView) => T): T
+  path(): string
+  onReplaced(callback: (path: string, release: () => void) => void): void
+}
+
+/** How to serve, as plain data that can cross to threads. */
+export interface ServeOptions {
+  readonly listenUrls: readonly string[]
+  readonly tls: TlsFiles | null
+  readonly maxRequestBytes: number
+  readonly maxConcurrentStreams: number
+  readonly grpcKeepaliveMinTimeMs: number
+  readonly grpcKeepaliveIntervalMs: number
+  readonly grpcKeepaliveTimeoutMs: number
+}
+
+export interface Serving {
+  /** Certificates, keys and CA files are read again, for connections from now on. */
+  reloadTls(): void
+  /** Stops listening, lets calls under way finish for a moment, ends the rest. */
+  close(): Promise<void>
+}
+
+const drainMs = 2000
+
+/**
+ * Serves clients of `core` as configured: in threads of their own, or in this one if `serveThreads` is 0.
+ *
+ * @throws an error in one line if an address or a TLS file cannot be used; nothing is left running then.
+ */
+export async function startServing(options: {
+  readonly config: MemberConfig
+  readonly core: CoreHandle
+  readonly state: ServedState
+  readonly log: Log
+}): Promise<Serving> {
+  const { config, core, state, log } = options
+  const serve: ServeOptions = {
+    listenUrls: config.listenClientUrls.map(String),
+    tls: config.clientTls,
+    maxRequestBytes: config.maxRequestBytes,
+    maxConcurrentStreams: config.maxConcurrentStreams,
+    grpcKeepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
+    grpcKeepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
+    grpcKeepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
+  }
+  return config.serveThreads === 0
+    ? serveHere(serve, core, state, log)
+    : serveInThreads(config.serveThreads, serve, core, state, log)
+}
+
+async function serveHere(serve: ServeOptions, core: CoreHandle, state: ServedState, log: Log): Promise<Serving> {
+  const member = new LocalMember(core, (work) => state.read(work))
+  const { listenUrls, ...rest } = serve
+  const urls = listenUrls.map((url) => new URL(url))
+  try {
+    const server = await serveClients({ ...rest, member, listenUrls: urls, reusePort: false, log })
+    return {
+      reloadTls: () => server.reloadTls(),
+      close: async () => {
+        await server.close(drainMs)
+        member.close()
+      },
+    }
+  } catch (error) {
+    member.close()
+    throw error
+  }
+}
+
+async function serveInThreads(
+  count: number,
+  serve: ServeOptions,
+  core: CoreHandle,
+  state: ServedState,
+  log: Log,
+): Promise<Serving> {
+  const threads = startServingThreads({
+    count,
+    core,
+    statePath: () => state.path(),
+    onStateReplaced: (callback) => state.onReplaced(callback),
+    serve,
+    log,
+  })
+  await threads.ready
+  return { reloadTls: () => threads.reloadTls(), close: () => threads.close(drainMs) }
+}

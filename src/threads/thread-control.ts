@@ -1,0 +1,26 @@
+import type { MemberInfo } from '../service/member.ts'
+import type { CoreSnapshot } from './thread-member.ts'
+
+/** Rare messages between a serving thread and the core go as plain objects beside the flat records. */
+export type ToThread = { readonly kind: 'close'; readonly drainMs: number } | { readonly kind: 'reloadTls' }
+
+export type FromThread =
+  /** Serves on all addresses. */
+  | { readonly kind: 'ready' }
+  /** Could not start serving. */
+  | { readonly kind: 'refused'; readonly message: string }
+  /** Has closed everything and ends. */
+  | { readonly kind: 'closed' }
+  | {
+      readonly kind: 'log'
+      readonly level: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
+      readonly message: string
+      readonly fields: Record<string, unknown>
+    }
+
+/** What a thread is started with. `serve` is plain data, meant for the thread's own `serve` function. */
+export interface ThreadStart<Serve> {
+  readonly info: MemberInfo
+  readonly core: CoreSnapshot
+  readonly serve: Serve
+}

@@ -1,0 +1,93 @@
+import { unreachable } from '../base/assert.ts'
+import { type LeaseId, leaseId } from '../base/ids.ts'
+import type { WriteKind } from '../service/member.ts'
+import { RecordReader } from './record-reader.ts'
+import type { RecordWriter } from './record-writer.ts'
+
+/** What a serving thread tells the core. `call` names a question until its answer has come. */
+export interface ThreadRecords {
+  propose(call: number, kind: WriteKind, request: Uint8Array): void
+  readBarrier(call: number): void
+  renewLease(call: number, id: LeaseId): void
+  leaseTimes(call: number, id: LeaseId): void
+  status(call: number): void
+  /** Whether batches should bring their events. */
+  interest(wantsEvents: boolean): void
+  /** The state of that generation and all older ones are closed. */
+  released(generation: number): void
+  /** Bytes of messages taken since the last such record. */
+  consumed(bytes: number): void
+}
+
+const writeKinds = ['put', 'deleteRange', 'txn', 'compact', 'leaseGrant', 'leaseRevoke'] as const satisfies WriteKind[]
+const kindNumbers: Record<WriteKind, number> = {
+  put: 0,
+  deleteRange: 1,
+  txn: 2,
+  compact: 3,
+  leaseGrant: 4,
+  leaseRevoke: 5,
+}
+
+const tags = {
+  propose: 1,
+  readBarrier: 2,
+  renewLease: 3,
+  leaseTimes: 4,
+  status: 5,
+  interest: 6,
+  released: 7,
+  consumed: 8,
+}
+
+export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
+  propose: (call, kind, request) =>
+    void writer.uint8(tags.propose).uint32(call).uint8(kindNumbers[kind]).bytes(request),
+  readBarrier: (call) => void writer.uint8(tags.readBarrier).uint32(call),
+  renewLease: (call, id) => void writer.uint8(tags.renewLease).uint32(call).id(id),
+  leaseTimes: (call, id) => void writer.uint8(tags.leaseTimes).uint32(call).id(id),
+  status: (call) => void writer.uint8(tags.status).uint32(call),
+  interest: (wantsEvents) => void writer.uint8(tags.interest).uint8(wantsEvents ? 1 : 0),
+  released: (generation) => void writer.uint8(tags.released).uint32(generation),
+  consumed: (bytes) => void writer.uint8(tags.consumed).double(bytes),
+})
+
+/** @throws InvariantError if the message is not what `writeThreadRecords` makes. */
+export function readThreadRecords(message: ArrayBuffer, to: ThreadRecords): void {
+  const reader = new RecordReader(message)
+  while (reader.more) {
+    const tag = reader.uint8()
+    switch (tag) {
+      case tags.propose: {
+        const call = reader.uint32()
+        const kind = writeKinds[reader.uint8()]
+        if (kind === undefined) unreachable(kind as never, 'write kind between threads')
+        to.propose(call, kind, reader.bytes())
+        break
+      }
+      case tags.readBarrier:
+        to.readBarrier(reader.uint32())
+        break
+      case tags.renewLease:
+        to.renewLease(reader.uint32(), leaseId(reader.signedId()))
+        break
+      case tags.leaseTimes:
+        to.leaseTimes(reader.uint32(), leaseId(reader.signedId()))
+        break
+      case tags.status:
+        to.status(reader.uint32())
+        break
+      case tags.interest:
+        to.interest(reader.uint8() === 1)
+        break
+      case tags.released:
+        to.released(reader.uint32())
+        break
+      case tags.consumed:
+        to.consumed(reader.integer())
+        break
+      default:
+        unreachable(tag as never, 'record from a serving thread')
+    }
+  }
+}
