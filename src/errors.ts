@@ -60,6 +60,19 @@ export const etcdErrors = {
   notCapable: { code: Code.Unavailable, message: 'etcdserver: not capable' },
   unhealthy: { code: Code.Unavailable, message: 'etcdserver: unhealthy cluster' },
   corrupt: { code: Code.DataLoss, message: 'etcdserver: corrupt cluster' },
+  // Ours, not etcd's: a request that no client library sends (undecodable, unknown enum value, nested too deeply).
+  invalidRequest: { code: Code.InvalidArgument, message: 'etcdserver: invalid request' },
+  memberExists: { code: Code.FailedPrecondition, message: 'etcdserver: member ID already exist' },
+  peerUrlExists: { code: Code.FailedPrecondition, message: 'etcdserver: Peer URLs already exists' },
+  memberNotLearner: {
+    code: Code.FailedPrecondition,
+    message: 'etcdserver: can only promote a learner member',
+  },
+  tooManyLearners: { code: Code.FailedPrecondition, message: 'etcdserver: too many learner members in cluster' },
+  notEnoughStarted: {
+    code: Code.FailedPrecondition,
+    message: 'etcdserver: re-configuration failed due to not enough started members',
+  },
   notSupportedForLearner: { code: Code.Unavailable, message: 'etcdserver: rpc not supported for learner' },
 } as const satisfies Record<string, { readonly code: Code; readonly message: string }>
 

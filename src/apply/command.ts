@@ -1,0 +1,101 @@
+import { emptyBytes } from '../base/bytes.ts'
+import { type LeaseId, leaseId, memberId, noLease, type Revision } from '../base/ids.ts'
+import { pointRange } from '../base/key-range.ts'
+import { EtcdError } from '../errors.ts'
+import { getLease, hasLease, leaseKeys, putLease, removeLease } from '../lease/records.ts'
+import { compact } from '../mvcc/compaction.ts'
+import { deleteRange, type Mutation } from '../mvcc/write.ts'
+import { type DecodedCommand, decodePutRequest } from '../wire/command.ts'
+import { decodeRequest } from '../wire/decode.ts'
+import { Command_Kind, MemberRecord } from '../wire/gen/internal.ts'
+import {
+  CompactionRequest,
+  DeleteRangeRequest,
+  LeaseGrantRequest,
+  LeaseRevokeRequest,
+  TxnRequest,
+} from '../wire/gen/rpc.ts'
+import { leaseGrantBody } from '../wire/responses.ts'
+import { checkDeleteRange, checkLeaseGrant, checkPut } from '../wire/validate.ts'
+import { getMember, putMember } from './members.ts'
+import type { LeaseChange } from './outcome.ts'
+import { executeTxn } from './txn.ts'
+import { checkPutAgainst, executeDeleteRange, executePut } from './write-ops.ts'
+
+export interface CommandResult {
+  readonly body: Uint8Array
+  readonly leaseChange: LeaseChange | null
+  readonly compactTo: Revision | null
+}
+
+/**
+ * Executes one write. All checks come before the first change, so that a refusal leaves no trace.
+ *
+ * @throws EtcdError the refusal, the same on every member.
+ */
+export function executeCommand(mutation: Mutation, { kind, request }: DecodedCommand, wanted: boolean): CommandResult {
+  switch (kind) {
+    case Command_Kind.PUT: {
+      const put = decodePutRequest(request)
+      checkPut(put)
+      checkPutAgainst(mutation.view, put)
+      return withBody(executePut(mutation, put, wanted).body)
+    }
+    case Command_Kind.DELETE_RANGE: {
+      const deletion = decodeRequest(DeleteRangeRequest, request)
+      checkDeleteRange(deletion)
+      return withBody(executeDeleteRange(mutation, deletion, wanted).body)
+    }
+    case Command_Kind.TXN:
+      return withBody(executeTxn(mutation, decodeRequest(TxnRequest, request), wanted) ?? emptyBytes)
+    case Command_Kind.COMPACT:
+      return compactTo(mutation, decodeRequest(CompactionRequest, request))
+    case Command_Kind.LEASE_GRANT:
+      return grant(mutation, decodeRequest(LeaseGrantRequest, request), wanted)
+    case Command_Kind.LEASE_REVOKE:
+      return revoke(mutation, leaseId(decodeRequest(LeaseRevokeRequest, request).ID))
+    case Command_Kind.PUBLISH_MEMBER:
+      return publishMember(mutation, decodeRequest(MemberRecord, request))
+    case Command_Kind.NOOP:
+      return withBody(emptyBytes)
+    default:
+      throw new EtcdError('invalidRequest', { cause: `unknown kind of command: ${kind}` })
+  }
+}
+
+const withBody = (body: Uint8Array): CommandResult => ({ body, leaseChange: null, compactTo: null })
+
+function compactTo({ view, main }: Mutation, { revision }: CompactionRequest): CommandResult {
+  // Beyond every revision that can exist, a rounded number is refused like the exact one.
+  const target = Number(revision)
+  compact(view, target, main - 1)
+  return { body: emptyBytes, leaseChange: null, compactTo: target }
+}
+
+function grant({ view }: Mutation, request: LeaseGrantRequest, wanted: boolean): CommandResult {
+  const id = leaseId(request.ID)
+  checkLeaseGrant(request)
+  if (id === noLease) throw new EtcdError('leaseNotFound')
+  if (request.TTL < 1n) throw new EtcdError('invalidRequest', { cause: 'the accepting member did not raise the TTL' })
+  if (getLease(view, id) !== null) throw new EtcdError('leaseExists')
+  const ttlSeconds = Number(request.TTL)
+  putLease(view, { id, ttlSeconds })
+  const body = wanted ? leaseGrantBody(id, ttlSeconds) : emptyBytes
+  return { body, leaseChange: { kind: 'granted', id, ttlSeconds }, compactTo: null }
+}
+
+/** The lease and its keys go together; the keys in key order, so that all members number the deletions alike. */
+function revoke(mutation: Mutation, id: LeaseId): CommandResult {
+  if (!hasLease(mutation.view, id)) throw new EtcdError('leaseNotFound')
+  for (const key of leaseKeys(mutation.view, id)) deleteRange(mutation, pointRange(key))
+  removeLease(mutation.view, id)
+  return { body: emptyBytes, leaseChange: { kind: 'revoked', id }, compactTo: null }
+}
+
+/** A member makes its name and client URLs known; what the configuration says of it stays. */
+function publishMember({ view }: Mutation, published: MemberRecord): CommandResult {
+  const record = getMember(view, memberId(published.id))
+  if (record === null) throw new EtcdError('memberNotFound')
+  putMember(view, { ...record, name: published.name, client_urls: published.client_urls })
+  return withBody(emptyBytes)
+}

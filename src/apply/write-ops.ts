@@ -1,0 +1,49 @@
+import { emptyBytes } from '../base/bytes.ts'
+import { leaseId, type Revision } from '../base/ids.ts'
+import { rangeFromWire } from '../base/key-range.ts'
+import { EtcdError } from '../errors.ts'
+import { hasLease } from '../lease/records.ts'
+import { getCurrentBytes } from '../mvcc/current-record.ts'
+import type { ReadView } from '../mvcc/view.ts'
+import { deleteRange, type Mutation, put, revisionWithin, storedKeyValueField } from '../mvcc/write.ts'
+import type { DeleteRangeRequest, PutRequest } from '../wire/gen/rpc.ts'
+import { deleteRangeBody, putBody } from '../wire/responses.ts'
+
+/** What an operation inside or outside a transaction leaves behind. */
+export interface OpResult {
+  /** Response without header; empty if nobody wants it. */
+  readonly body: Uint8Array
+  readonly revision: Revision
+}
+
+/**
+ * What a put needs of the state before it.
+ *
+ * @throws EtcdError keyNotFound, leaseNotFound
+ */
+export function checkPutAgainst(view: ReadView, request: PutRequest): void {
+  if ((request.ignore_value || request.ignore_lease) && getCurrentBytes(view, request.key) === undefined) {
+    throw new EtcdError('keyNotFound')
+  }
+  if (request.lease !== 0n && !hasLease(view, leaseId(request.lease))) throw new EtcdError('leaseNotFound')
+}
+
+/** The request has passed all checks. */
+export function executePut(mutation: Mutation, request: PutRequest, wanted: boolean): OpResult {
+  const before = put(mutation, {
+    key: request.key,
+    value: request.ignore_value ? null : request.value,
+    lease: request.ignore_lease ? null : leaseId(request.lease),
+  })
+  const previous = wanted && request.prev_kv && before !== undefined ? storedKeyValueField(mutation.view, before) : null
+  return { body: putBody(previous), revision: mutation.main }
+}
+
+/** The request has passed all checks. */
+export function executeDeleteRange(mutation: Mutation, request: DeleteRangeRequest, wanted: boolean): OpResult {
+  const deleted = deleteRange(mutation, rangeFromWire(request.key, request.range_end))
+  const revision = revisionWithin(mutation)
+  if (!wanted) return { body: emptyBytes, revision }
+  const previous = request.prev_kv ? deleted.map((record) => storedKeyValueField(mutation.view, record)) : []
+  return { body: deleteRangeBody(deleted.length, previous), revision }
+}
