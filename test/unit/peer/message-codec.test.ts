@@ -63,7 +63,11 @@ const base = fc.record({
 })
 
 const append = fc
-  .record({ base, index: fc.nat(2 ** 40), payloads: fc.array(fc.record({ type, data }), { maxLength: 8 }) })
+  .record({
+    base,
+    index: fc.nat(2 ** 40),
+    payloads: fc.array(fc.record({ type, data }, { noNullPrototype: true }), { maxLength: 8 }),
+  })
   .map(({ base, index, payloads }): Message => {
     const entries = payloads.map(({ type, data }, i): Entry => ({ term: base.term, index: index + 1 + i, type, data }))
     return { ...base, kind: MessageKind.Append, index, entries }
@@ -75,7 +79,7 @@ const vote = fc
   .record({ base, index: number, campaignTransfer: fc.boolean() })
   .map(({ base, ...rest }): Message => ({ ...base, ...rest, kind: MessageKind.Vote }))
 const propose = fc
-  .record({ base, proposals: fc.array(fc.record({ type, data }), { maxLength: 5 }) })
+  .record({ base, proposals: fc.array(fc.record({ type, data }, { noNullPrototype: true }), { maxLength: 5 }) })
   .map(({ base, proposals }): Message => ({ ...base, kind: MessageKind.Propose, proposals }))
 const snapshot = fc
   .record({

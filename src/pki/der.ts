@@ -1,0 +1,69 @@
+/** The few ASN.1 shapes of a certificate, over node-forge's encoder. Values are binary strings there. */
+import forge from 'node-forge'
+
+const { asn1 } = forge
+const { Class, Type } = asn1
+
+export type Der = forge.asn1.Asn1
+
+export const sequence = (...items: Der[]): Der => asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, items)
+
+export const set = (...items: Der[]): Der => asn1.create(Class.UNIVERSAL, Type.SET, true, items)
+
+export const oid = (dotted: string): Der =>
+  asn1.create(Class.UNIVERSAL, Type.OID, false, asn1.oidToDer(dotted).getBytes())
+
+/** @param bytes big-endian two's complement, minimal. */
+export const integer = (bytes: Uint8Array): Der => asn1.create(Class.UNIVERSAL, Type.INTEGER, false, binary(bytes))
+
+export const boolean = (value: boolean): Der =>
+  asn1.create(Class.UNIVERSAL, Type.BOOLEAN, false, value ? '\xff' : '\x00')
+
+export const octetString = (bytes: Uint8Array): Der =>
+  asn1.create(Class.UNIVERSAL, Type.OCTETSTRING, false, binary(bytes))
+
+/** @param unusedBits of the last byte. */
+export const bitString = (bytes: Uint8Array, unusedBits = 0): Der =>
+  asn1.create(Class.UNIVERSAL, Type.BITSTRING, false, String.fromCharCode(unusedBits) + binary(bytes))
+
+export const utf8String = (text: string): Der =>
+  asn1.create(Class.UNIVERSAL, Type.UTF8, false, binary(Buffer.from(text, 'utf8')))
+
+/** [tag] around `inner`. */
+export const explicit = (tag: number, inner: Der): Der => asn1.create(Class.CONTEXT_SPECIFIC, tag, true, [inner])
+
+/** [tag] IMPLICIT, primitive. */
+export const implicit = (tag: number, bytes: Uint8Array): Der =>
+  asn1.create(Class.CONTEXT_SPECIFIC, tag, false, binary(bytes))
+
+/** UTCTime up to 2049, GeneralizedTime from then on; whole seconds. @source RFC 5280 section 4.1.2.5. */
+export const time = (date: Date): Der =>
+  date.getUTCFullYear() < 2050
+    ? asn1.create(Class.UNIVERSAL, Type.UTCTIME, false, asn1.dateToUtcTime(date))
+    : asn1.create(Class.UNIVERSAL, Type.GENERALIZEDTIME, false, asn1.dateToGeneralizedTime(date))
+
+export const encode = (value: Der): Buffer => Buffer.from(asn1.toDer(value).getBytes(), 'latin1')
+
+// The published types know only an older signature.
+const fromDer = asn1.fromDer as (bytes: string, options: { strict: boolean; decodeBitStrings: boolean }) => Der
+
+/** Bit strings stay as they are, so that what is read can be written again byte for byte. */
+export const decode = (bytes: Uint8Array): Der => fromDer(binary(bytes), { strict: true, decodeBitStrings: false })
+
+/** The items of a constructed value, or none. */
+export const itemsOf = (value: Der | undefined): readonly Der[] =>
+  value !== undefined && Array.isArray(value.value) ? value.value : []
+
+/** The contents of a primitive value, or nothing. */
+export const bytesOf = (value: Der | undefined): Buffer =>
+  value !== undefined && typeof value.value === 'string' ? Buffer.from(value.value, 'latin1') : Buffer.alloc(0)
+
+export function pem(label: string, der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
+}
+
+const binary = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
