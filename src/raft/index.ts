@@ -1,0 +1,6 @@
+export { changeConfState } from './conf-change.ts'
+export { step } from './raft.ts'
+export { hasReady, takeReady } from './ready.ts'
+export { createRaft, type Raft, type RaftOptions } from './state.ts'
+export { type MemberProgress, type RaftStatus, raftStatus } from './status.ts'
+export * from './types.ts'
