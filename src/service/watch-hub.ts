@@ -306,8 +306,7 @@ export class WatchHub {
       this.#match(events, from, touched, this.#step)
       return { compactRevision, through: next - 1, previous: readPrevious(view, touched) }
     })
-    for (const watcher of compacted)
-      watcher.stream.cancelCompacted(watcher, this.#headerAt(step.compactRevision), step.compactRevision)
+    for (const watcher of compacted) watcher.stream.cancelCompacted(watcher, step.compactRevision)
     const header = this.#headerAt(step.through)
     for (const node of touched) {
       for (const group of node.groups) {

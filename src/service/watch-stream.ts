@@ -100,9 +100,9 @@ export class WatchStream {
     this.sendProgress(wholeStreamId)
   }
 
-  cancelCompacted(watcher: Watcher, header: Uint8Array, compactRevision: Revision): void {
+  cancelCompacted(watcher: Watcher, compactRevision: Revision): void {
     this.#forget(watcher)
-    this.send(encodeCanceled(header, watcher.idField, compactRevision))
+    this.send(encodeCanceled(this.#hub.header(), watcher.idField, compactRevision))
   }
 
   #receive(message: Uint8Array): void {
