@@ -1,6 +1,6 @@
+import { getMember } from '../apply/members.ts'
 import { noMember } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
-import { MemberRecord } from '../wire/gen/internal.ts'
 import type { Member } from './member.ts'
 
 /** Members that are known to vote: a voter never turns into a learner again, so the answer is kept for good. */
@@ -13,12 +13,10 @@ const voters = new WeakSet<Member>()
  */
 export function refuseOnLearner(member: Member): void {
   if (voters.has(member)) return
-  const key = Buffer.alloc(8)
-  key.writeBigUInt64BE(member.info.memberId)
-  const encoded = member.read((view) => view.get('members', key))
+  const record = member.read((view) => getMember(view, member.info.memberId))
   // Not in its own member table: it has not applied its own beginnings yet, which is for the read barrier to sort out.
-  if (encoded === undefined) return
-  if (MemberRecord.decode(encoded).is_learner) throw new EtcdError('notSupportedForLearner')
+  if (record === null) return
+  if (record.is_learner) throw new EtcdError('notSupportedForLearner')
   voters.add(member)
 }
 

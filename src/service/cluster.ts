@@ -1,6 +1,5 @@
-import type { ReadView } from '../mvcc/view.ts'
-import { MemberRecord } from '../wire/gen/internal.ts'
-import { type Member as ClusterMember, MemberListRequest, MemberListResponse } from '../wire/gen/rpc.ts'
+import { listMembers, memberToWire } from '../apply/members.ts'
+import { MemberListRequest, MemberListResponse } from '../wire/gen/rpc.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { respond } from './respond.ts'
@@ -12,23 +11,9 @@ const noRevision = 0
 export async function memberList(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
   // 3.5 clients ask for a linearizable list; 3.4 ones do not know the field and get the local one.
   if (decodeRequest(MemberListRequest, bytes).linearizable) await member.readBarrier()
-  const body = MemberListResponse.encode({ header: undefined, members: member.read(listMembers) }).finish()
+  const body = MemberListResponse.encode({
+    header: undefined,
+    members: member.read(listMembers).map(memberToWire),
+  }).finish()
   return respond(member, noRevision, body)
 }
-
-function listMembers(view: ReadView): ClusterMember[] {
-  const members: ClusterMember[] = []
-  for (const [, encoded] of view.scan('members', { start: firstMemberKey, end: null })) {
-    const record = MemberRecord.decode(encoded)
-    members.push({
-      ID: record.id,
-      name: record.name,
-      peerURLs: record.peer_urls,
-      clientURLs: record.client_urls,
-      isLearner: record.is_learner,
-    })
-  }
-  return members
-}
-
-const firstMemberKey = Buffer.alloc(8)

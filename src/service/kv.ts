@@ -1,6 +1,13 @@
+import { isReadOnlyTxn, readOnlyTxn } from '../apply/txn.ts'
 import { range as rangeOf } from '../mvcc/range.ts'
-import { readOnlyTxn } from '../mvcc/read-only-txn.ts'
-import { CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest } from '../wire/gen/rpc.ts'
+import {
+  CompactionRequest,
+  DeleteRangeRequest,
+  PutRequest,
+  RangeRequest,
+  type RequestOp,
+  TxnRequest,
+} from '../wire/gen/rpc.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from '../wire/validate.ts'
 import { refuseOnLearner, refuseTooLarge } from './admission.ts'
 import { decodeRequest } from './decode.ts'
@@ -36,7 +43,7 @@ export function deleteRange(member: Member, bytes: Uint8Array): Promise<Uint8Arr
 export async function txn(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
   const request = decodeRequest(TxnRequest, bytes)
   checkTxn(request, { maxTxnOps: member.info.maxTxnOps })
-  if (!isReadOnly(request)) {
+  if (!isReadOnlyTxn(request)) {
     refuseTooLarge(member, bytes)
     return proposeAndRespond(member, 'txn', bytes)
   }
@@ -45,19 +52,16 @@ export async function txn(member: Member, bytes: Uint8Array): Promise<Uint8Array
   return respond(member, revision, body)
 }
 
-/** Only top-level ranges count as reading: a nested transaction goes through the log whatever it does, as in etcd. */
-function isReadOnly(request: TxnRequest): boolean {
-  for (const op of request.success) if (op.request?.$case !== 'request_range') return false
-  for (const op of request.failure) if (op.request?.$case !== 'request_range') return false
-  return true
+/**
+ * Whether every range of a read-only transaction asks for no more than the local state. One without any range has only
+ * compares: etcd evaluates those on the local state too, here they wait for the barrier.
+ */
+function isSerializable({ success, failure }: TxnRequest): boolean {
+  return success.length + failure.length > 0 && success.every(isSerializableRange) && failure.every(isSerializableRange)
 }
 
-function isSerializable(request: TxnRequest): boolean {
-  for (const op of [...request.success, ...request.failure]) {
-    if (op.request?.$case === 'request_range' && !op.request.value.serializable) return false
-  }
-  return true
-}
+const isSerializableRange = ({ request }: RequestOp): boolean =>
+  request?.$case === 'request_range' && request.value.serializable
 
 export function compact(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
   decodeRequest(CompactionRequest, bytes)

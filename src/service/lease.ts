@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { leaseId } from '../base/ids.ts'
-import { leaseKeys, listLeases } from '../lease/lease-table.ts'
+import { leaseKeys, listLeases } from '../lease/records.ts'
 import {
   LeaseGrantRequest,
   LeaseLeasesRequest,

@@ -93,6 +93,10 @@ export class FakeMember implements Member {
     return () => this.#leaderListeners.delete(listener)
   }
 
+  commit(batch: CommittedBatch): void {
+    for (const listener of this.#commitListeners) listener(batch)
+  }
+
   setLeader(leader: MemberId): void {
     this.currentLeader = leader
     for (const listener of this.#leaderListeners) listener(leader)

@@ -1,0 +1,81 @@
+import { applyEntries } from '../../src/apply/apply.ts'
+import { bootstrapState } from '../../src/apply/bootstrap.ts'
+import type { Outcome } from '../../src/apply/outcome.ts'
+import type { LeaseId } from '../../src/base/ids.ts'
+import { createLessor, granted, promote, remaining, renew, revoked } from '../../src/lease/lessor.ts'
+import { getLease } from '../../src/lease/records.ts'
+import { getCompactRevision, getRevision } from '../../src/mvcc/meta.ts'
+import type { LeaseTimes, WriteKind } from '../../src/service/member.ts'
+import { Command, Command_Kind } from '../../src/wire/gen/internal.ts'
+import { FakeMember } from './fake-member.ts'
+import { NaiveView } from './naive-view.ts'
+
+const kinds = {
+  put: Command_Kind.PUT,
+  deleteRange: Command_Kind.DELETE_RANGE,
+  txn: Command_Kind.TXN,
+  compact: Command_Kind.COMPACT,
+  leaseGrant: Command_Kind.LEASE_GRANT,
+  leaseRevoke: Command_Kind.LEASE_REVOKE,
+} as const satisfies Record<WriteKind, Command_Kind>
+
+/** A member that is its whole cluster: real apply and lessor over a state in memory, nothing between them. */
+export class LoneMember extends FakeMember {
+  readonly #state = new NaiveView()
+  readonly #lessor = createLessor()
+  #index = 0
+
+  constructor() {
+    super()
+    const { clusterId, memberId } = this.info
+    bootstrapState(this.#state, {
+      clusterId,
+      members: [
+        {
+          id: memberId,
+          name: 'lone',
+          peer_urls: ['http://127.0.0.1:1'],
+          client_urls: ['http://127.0.0.1:2'],
+          is_learner: false,
+        },
+      ],
+    })
+    this.view = this.#state
+    promote(this.#lessor, performance.now(), [], 0)
+  }
+
+  override async propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {
+    this.proposed.push({ kind, request })
+    const index = ++this.#index
+    const command = { proposal_id: BigInt(index), member_id: this.info.memberId, kind: kinds[kind], request }
+    const entry = { term: 1, index, type: 'normal', data: Command.encode(command).finish() } as const
+    const [applied] = applyEntries(this.#state, [entry], () => true)
+    for (const change of applied!.leaseChanges) {
+      if (change.kind === 'granted') granted(this.#lessor, change.id, change.ttlSeconds, performance.now())
+      else revoked(this.#lessor, change.id)
+    }
+    this.commit({
+      appliedIndex: index,
+      revision: this.revision(),
+      compactRevision: getCompactRevision(this.#state),
+      events: applied!.events,
+      replaced: false,
+    })
+    return applied!.outcome!
+  }
+
+  override revision(): number {
+    return getRevision(this.#state)
+  }
+
+  override async renewLease(id: LeaseId): Promise<number> {
+    return renew(this.#lessor, id, performance.now())
+  }
+
+  override async leaseTimes(id: LeaseId): Promise<LeaseTimes> {
+    const left = remaining(this.#lessor, id, performance.now())
+    const lease = getLease(this.#state, id)
+    if (left === null || lease === null) return { ttlSeconds: -1, grantedTtlSeconds: 0 }
+    return { ttlSeconds: left, grantedTtlSeconds: lease.ttlSeconds }
+  }
+}
