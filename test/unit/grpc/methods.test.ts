@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { methodNames, methodPaths } from '../../../src/grpc/method.ts'
+import { methodTable } from '../../../src/grpc/methods.ts'
+
+/** `package.Service` -> its methods with their kinds, read from the .proto files as text. */
+function servicesOfProto(file: string): Map<string, Map<string, string>> {
+  const text = readFileSync(new URL(`../../../src/wire/proto/${file}`, import.meta.url), 'utf8')
+  const packageName = /^package ([\w.]+);/m.exec(text)![1]!
+  const services = new Map<string, Map<string, string>>()
+  for (const [, service, body] of text.matchAll(/^service (\w+) \{([\s\S]*?)^\}/gm)) {
+    const methods = new Map<string, string>()
+    for (const [, name, client, server] of body!.matchAll(
+      /rpc (\w+)\s*\((stream )?\w+\)\s*returns\s*\((stream )?\w+\)/g,
+    )) {
+      methods.set(name!, client ? 'bidi' : server ? 'serverStream' : 'unary')
+    }
+    services.set(`${packageName}.${service}`, methods)
+  }
+  return services
+}
+
+const services = new Map([...servicesOfProto('rpc.proto'), ...servicesOfProto('health.proto')])
+const table = methodTable({ serve: () => {} })
+
+test('the names are those of the .proto files, no more and no less', () => {
+  const fromProto = Object.fromEntries([...services].map(([service, methods]) => [service, [...methods.keys()].sort()]))
+  const ours = Object.fromEntries(Object.entries(methodNames).map(([service, names]) => [service, [...names].sort()]))
+  assert.deepEqual(ours, fromProto)
+})
+
+test('each method that is built has the kind that the .proto gives it, and labels are unique', () => {
+  const labels = new Set<string>()
+  let built = 0
+  for (const [path, method] of methodPaths(table)) {
+    const [, service, name] = path.split('/')
+    const kind = services.get(service!)?.get(name!)
+    assert.ok(kind, path)
+    if (method.kind !== 'notBuilt') {
+      assert.equal(method.kind, kind, path)
+      built++
+    }
+    labels.add(method.label)
+  }
+  assert.equal(labels.size, [...methodPaths(table)].length)
+  assert.ok(built >= 15)
+})

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { EtcdError } from '../../../src/errors.ts'
+import { put } from '../../../src/service/kv.ts'
+import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../../../src/service/lease.ts'
+import type { Member } from '../../../src/service/member.ts'
+import {
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseLeasesResponse,
+  LeaseRevokeRequest,
+  LeaseTimeToLiveRequest,
+  LeaseTimeToLiveResponse,
+  PutRequest,
+} from '../../../src/wire/gen/rpc.ts'
+import { LoneMember } from '../../support/lone-member.ts'
+
+const none = new Uint8Array(0)
+
+const grant = async (member: Member, TTL: bigint, ID = 0n): Promise<LeaseGrantResponse> =>
+  LeaseGrantResponse.decode(await leaseGrant(member, LeaseGrantRequest.encode({ TTL, ID }).finish()))
+const timeToLive = async (member: Member, ID: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> =>
+  LeaseTimeToLiveResponse.decode(await leaseTimeToLive(member, LeaseTimeToLiveRequest.encode({ ID, keys }).finish()))
+
+async function refusal(call: () => unknown): Promise<string> {
+  try {
+    await call()
+  } catch (error) {
+    if (error instanceof EtcdError) return error.reason
+    throw error
+  }
+  return 'not refused'
+}
+
+test('an id is chosen if none is given: positive and never the same', async () => {
+  const member = new LoneMember()
+  const ids = new Set<bigint>()
+  for (let i = 0; i < 100; i++) ids.add((await grant(member, 60n)).ID)
+  assert.equal(ids.size, 100)
+  for (const id of ids) assert.ok(id > 0n && id < 1n << 63n)
+  assert.equal((await grant(member, 60n, 77n)).ID, 77n)
+  assert.equal(await refusal(() => grant(member, 60n, 77n)), 'leaseExists')
+})
+
+for (const { ttl, want } of [
+  { ttl: -5n, want: 2n },
+  { ttl: 0n, want: 2n },
+  { ttl: 1n, want: 2n },
+  { ttl: 3n, want: 3n },
+  { ttl: 9_000_000_000n, want: 9_000_000_000n },
+]) {
+  test(`a grant of ${ttl} seconds is one of ${want}`, async () => {
+    assert.equal((await grant(new LoneMember(), ttl)).TTL, want)
+  })
+}
+
+test('a TTL too large is refused before it reaches the log', async () => {
+  const member = new LoneMember()
+  assert.equal(await refusal(() => grant(member, 9_000_000_001n)), 'leaseTtlTooLarge')
+  assert.deepEqual(member.proposed, [])
+})
+
+test('the time to live of a lease, with its keys in order if asked for', async () => {
+  const member = new LoneMember()
+  await grant(member, 60n, 5n)
+  for (const key of ['b', 'a', 'c']) {
+    await put(member, PutRequest.encode({ ...PutRequest.decode(none), key: Buffer.from(key), lease: 5n }).finish())
+  }
+  const without = await timeToLive(member, 5n, false)
+  assert.deepEqual([without.ID, without.grantedTTL, without.keys], [5n, 60n, []])
+  assert.ok(without.TTL > 55n && without.TTL <= 60n)
+  assert.equal(member.barriers, 0)
+  const withKeys = await timeToLive(member, 5n, true)
+  assert.deepEqual(
+    withKeys.keys.map((key) => Buffer.from(key).toString()),
+    ['a', 'b', 'c'],
+  )
+  assert.equal(member.barriers, 1)
+  assert.equal(withKeys.header?.revision, 4n)
+})
+
+test('an unknown lease has -1 seconds to live and is no error; to revoke it is one', async () => {
+  const member = new LoneMember()
+  const unknown = await timeToLive(member, 9n, true)
+  assert.deepEqual([unknown.ID, unknown.TTL, unknown.grantedTTL, unknown.keys], [9n, -1n, 0n, []])
+  assert.equal(
+    await refusal(() => leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 9n }).finish())),
+    'leaseNotFound',
+  )
+})
+
+test('the list of leases follows grants and revocations', async () => {
+  const member = new LoneMember()
+  const list = (): bigint[] => LeaseLeasesResponse.decode(leaseLeases(member, none)).leases.map(({ ID }) => ID)
+  await grant(member, 60n, 9n)
+  await grant(member, 60n, 3n)
+  assert.deepEqual(list(), [3n, 9n])
+  await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 3n }).finish())
+  assert.deepEqual(list(), [9n])
+})
