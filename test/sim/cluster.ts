@@ -3,7 +3,7 @@ import type { CommittedBatch } from '../../src/apply/outcome.ts'
 import { type MemberId, memberId } from '../../src/base/ids.ts'
 import { getApplied } from '../../src/mvcc/meta.ts'
 import type { WriteView } from '../../src/mvcc/view.ts'
-import type { ConfState, Message } from '../../src/raft/types.ts'
+import { type ConfState, type Message, MessageKind } from '../../src/raft/types.ts'
 import type { RecoveredLog } from '../../src/replica/ports.ts'
 import type { ConfChange_Type, MemberRecord } from '../../src/wire/gen/internal.ts'
 import { Answers } from './checkers/answers.ts'
@@ -28,6 +28,15 @@ const recordOf = (id: MemberId, isLearner: boolean): MemberRecord => ({
   client_urls: [],
   is_learner: isLearner,
 })
+
+const kindNames = new Map<number, string>(Object.entries(MessageKind).map(([name, kind]) => [kind, name]))
+
+function showMessage(message: Message): string {
+  const { kind, to, from: _, entries, ...rest } = message
+  const fields = Object.entries(rest).map(([name, value]) => `${name}=${value}`)
+  if (entries?.length) fields.push(`entries=${entries.map(({ index, term }) => `${index}/${term}`).join(' ')}`)
+  return `-> m${to} ${kindNames.get(kind)} ${fields.join(' ')}`
+}
 
 /** The members, what lies between them, and the checkers that watch them. */
 export class Cluster implements MemberWatcher {
@@ -197,11 +206,17 @@ export class Cluster implements MemberWatcher {
     }
   }
 
+  stateWritten(member: MemberProcess, tables: TableSet): void {
+    const { index } = getApplied(tables)
+    if (member.replica && !member.isDying) this.#logSafety.applied(member.id, index, member.replica.term())
+  }
+
   stateCommitted(member: MemberProcess, tables: TableSet): void {
     this.reference.checkTables(member.name, tables)
   }
 
   sent(member: MemberProcess, message: Message): void {
+    this.trace.detail(this.queue.nowMs, member.name, () => showMessage(message))
     this.#logSafety.sent(member.id, message)
   }
 

@@ -20,6 +20,7 @@ import { Violation } from './violation.ts'
 export interface MemberWatcher {
   started(member: MemberProcess, recovered: RecoveredLog): void
   logged(member: MemberProcess): LogDiskWatcher
+  stateWritten(member: MemberProcess, tables: TableSet): void
   stateCommitted(member: MemberProcess, tables: TableSet): void
   sent(member: MemberProcess, message: Message): void
   published(member: MemberProcess, batch: CommittedBatch): void
@@ -106,7 +107,10 @@ export class MemberProcess {
     this.trace(`start: log ${recovered.start.index}..${this.log.lastIndex} term ${recovered.hardState.term}`)
     watcher.started(this, recovered)
     const log = this.log.open(machine, watcher.logged(this))
-    const state = this.state.open(machine, { committed: (tables) => watcher.stateCommitted(this, tables) })
+    const state = this.state.open(machine, {
+      written: (tables) => watcher.stateWritten(this, tables),
+      committed: (tables) => watcher.stateCommitted(this, tables),
+    })
     const sent = (message: Message): void => watcher.sent(this, message)
     const replica = this.#guarded(() => this.#newReplica(machine, recovered, { log, state, sent }))
     this.#replica = replica

@@ -17,6 +17,8 @@ export interface StateDiskFaults {
 }
 
 export interface StateDiskWatcher {
+  /** Inside a transaction, at its end. */
+  written(tables: TableSet): void
   /** A transaction became visible, or the state was replaced. */
   committed(tables: TableSet): void
 }
@@ -113,6 +115,7 @@ export class StateDisk {
         changes = this.#tables.transact((view) => {
           work(view)
           if (this.faults.rots && this.#dice.chance(0.05)) view.put('meta', bytesOf('rot'), Uint8Array.of(1))
+          watcher.written(this.#tables)
         })
       } catch (error) {
         this.#busy = false

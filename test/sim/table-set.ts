@@ -22,8 +22,7 @@ export interface Change {
  * What every member must agree on at the same applied index. `history` and `old` differ while compaction is under way,
  * and so does the mark of how far that is.
  */
-const isAgreed = (table: Table, key: string): boolean =>
-  table !== 'history' && table !== 'old' && key !== 'compactionCursor'
+const isAgreed = (table: Table, key: string): boolean => table !== 'history' && table !== 'old' && key !== 'compaction'
 
 /** All tables of one state, as a write view; keeps a digest of what members must agree on up to date. */
 export class TableSet implements WriteView {

@@ -25,6 +25,11 @@ export class Trace {
     this.#options.onLine?.(line)
   }
 
+  /** Only for who watches: too much for the tail. */
+  detail(atMs: number, who: string, what: () => string): void {
+    this.#options.onLine?.(`${atMs.toFixed(3).padStart(11)} ${who.padEnd(8)} ${what()}`)
+  }
+
   get count(): number {
     return this.#count
   }

@@ -98,17 +98,11 @@ export class Client {
   }
 
   /** Runs `call` on the member; `settled` at most once, before the client lost patience or the member died. */
-  #call(
-    member: MemberProcess,
-    what: string,
-    call: (answer: (settle: () => void) => void) => void,
-    gaveUp: () => void,
-  ): void {
+  #call(member: MemberProcess, what: string, call: (answer: (settle: () => void) => void) => void): void {
     let over = false
     const late = this.#world.queue.after(patienceMs, () => {
       over = true
       this.#world.trace(this.#options.name, `${what}: no answer`)
-      gaveUp()
       this.#pause()
     })
     this.#world.trace(this.#options.name, `${what} on ${member.name}`)
@@ -125,43 +119,35 @@ export class Client {
 
   #read(member: MemberProcess, tag: string, key: string): void {
     const { answers, queue } = this.#world
-    const calledAt = queue.nowMs
     const floor = answers.floor()
+    const operation = answers.began(key, { kind: 'get' }, queue.nowMs)
     const what = `${tag} get ${key}`
-    this.#call(
-      member,
-      what,
-      (answer) =>
-        member.replica?.readBarrier((error, index) => {
-          if (error) return answer(() => this.#world.trace(this.#options.name, `${what}: ${error.message}`))
-          member.whenApplied(index, () =>
-            answer(() => {
-              const { body, revision } = range(member.state.tables, getRequest(key))
-              const value = readValueOf(body)
-              this.#world.trace(this.#options.name, `${what}: ${value} at ${revision}`)
-              this.#believed.set(key, value)
-              answers.read(what, key, value, revision, floor)
-              const output = { kind: 'value' as const, value }
-              answers.record(key, { input: { kind: 'get' }, output, calledAt, returnedAt: queue.nowMs })
-            }),
-          )
-        }),
-      () => {},
+    this.#call(member, what, (answer) =>
+      member.replica?.readBarrier((error, index) => {
+        if (error) return answer(() => this.#world.trace(this.#options.name, `${what}: ${error.message}`))
+        member.whenApplied(index, () =>
+          answer(() => {
+            const { body, revision } = range(member.state.tables, getRequest(key))
+            const value = readValueOf(body)
+            this.#world.trace(this.#options.name, `${what}: ${value} at ${revision}`)
+            this.#believed.set(key, value)
+            answers.read(what, key, value, revision, floor)
+            operation.output = { kind: 'value', value }
+            operation.returnedAt = queue.nowMs
+          }),
+        )
+      }),
     )
   }
 
   /** A serializable read. */
   #readOld(member: MemberProcess, tag: string, key: string): void {
     const what = `${tag} get --serializable ${key}`
-    this.#call(
-      member,
-      what,
-      (answer) =>
-        answer(() => {
-          const { body, revision } = range(member.state.tables, getRequest(key))
-          this.#world.answers.read(what, key, readValueOf(body), revision, null)
-        }),
-      () => {},
+    this.#call(member, what, (answer) =>
+      answer(() => {
+        const { body, revision } = range(member.state.tables, getRequest(key))
+        this.#world.answers.read(what, key, readValueOf(body), revision, null)
+      }),
     )
   }
 
@@ -177,25 +163,19 @@ export class Client {
     parse: (body: Uint8Array) => RegisterOutput,
   ): void {
     const { answers, queue } = this.#world
-    const calledAt = queue.nowMs
     const floor = answers.floor()
+    const operations = write.keys.map((key) => answers.began(key, input, queue.nowMs))
     const what = `${write.tag} ${input.kind} ${write.keys.join(' ')}`
-    const record = (output: RegisterOutput | undefined): void => {
-      const returnedAt = output === undefined ? Number.POSITIVE_INFINITY : queue.nowMs
-      for (const key of write.keys) answers.record(key, { input, output, calledAt, returnedAt })
-    }
-    this.#call(
-      member,
-      what,
-      (answer) =>
-        member.replica?.propose(write.kind, write.request, (error, outcome) =>
-          answer(() => {
-            this.#world.trace(this.#options.name, `${what}: ${showAnswer(error, outcome)}`)
-            if (outcome) answers.written(what, write.request, outcome, floor)
-            record(outcome?.ok ? parse(outcome.body) : undefined)
-          }),
-        ),
-      () => record(undefined),
+    this.#call(member, what, (answer) =>
+      member.replica?.propose(write.kind, write.request, (error, outcome) =>
+        answer(() => {
+          this.#world.trace(this.#options.name, `${what}: ${showAnswer(error, outcome)}`)
+          if (outcome) answers.written(what, write.request, outcome, floor)
+          if (!outcome?.ok) return
+          const output = parse(outcome.body)
+          for (const operation of operations) Object.assign(operation, { output, returnedAt: queue.nowMs })
+        }),
+      ),
     )
   }
 
@@ -206,17 +186,13 @@ export class Client {
     const request = compactRequest(tag, revision)
     const what = `${tag} compact ${revision}`
     if (revision <= 0) return this.#pause()
-    this.#call(
-      member,
-      what,
-      (answer) =>
-        member.replica?.propose('compact', request, (error, outcome) =>
-          answer(() => {
-            this.#world.trace(this.#options.name, `${what}: ${showAnswer(error, outcome)}`)
-            if (outcome) answers.written(what, request, outcome, floor)
-          }),
-        ),
-      () => {},
+    this.#call(member, what, (answer) =>
+      member.replica?.propose('compact', request, (error, outcome) =>
+        answer(() => {
+          this.#world.trace(this.#options.name, `${what}: ${showAnswer(error, outcome)}`)
+          if (outcome) answers.written(what, request, outcome, floor)
+        }),
+      ),
     )
   }
 }

@@ -14,6 +14,12 @@ interface Written {
   readonly floor: Revision
 }
 
+/** An operation whose answer may still come. */
+export interface OpenOperation extends RegisterOperation {
+  output: RegisterOutput | undefined
+  returnedAt: number
+}
+
 const searchStepsMax = 200_000
 
 /**
@@ -30,7 +36,6 @@ export class Answers {
   writes = 0
   reads = 0
   refusals = 0
-  unanswered = 0
   searchesGivenUp = 0
 
   constructor(reference: ReferenceState) {
@@ -67,14 +72,13 @@ export class Answers {
     )
   }
 
-  record(
-    key: string,
-    operation: { input: RegisterInput; output: RegisterOutput | undefined; calledAt: number; returnedAt: number },
-  ): void {
-    if (operation.output === undefined) this.unanswered++
+  /** A call on `key` begins. It may take effect from now on, and for ever unless it is `finished`. */
+  began(key: string, input: RegisterInput, calledAt: number): OpenOperation {
+    const operation: OpenOperation = { input, output: undefined, calledAt, returnedAt: Number.POSITIVE_INFINITY }
     const history = this.#histories.get(key) ?? []
     this.#histories.set(key, history)
     history.push(operation)
+    return operation
   }
 
   /** After every event: the log is known by now up to what was answered within it. */

@@ -70,7 +70,9 @@ export class LogSafety {
     log.links.length -= removed.length
     log.entries.length = log.links.length
     for (const link of removed) {
-      requireProperty(this.#leaders.get(link.term) !== member, 'leader append-only', () => {
+      // Deposed, it follows a newer leader like everybody else.
+      const ownTerm = this.#leaders.get(link.term) === member && first.term <= link.term
+      requireProperty(!ownTerm, 'leader append-only', () => {
         return `m${member} removed an entry of term ${link.term}, which it led, at or after ${first.index}`
       })
     }
@@ -99,16 +101,33 @@ export class LogSafety {
     for (const entry of message.entries ?? []) this.#mustHold(member, message.term, entry.index, entry.term)
   }
 
+  /**
+   * A follower's commit index may speak of entries that still wait to be written, in place of others: only a leader's is
+   * taken at its word, a follower's when it applies.
+   */
   observed(member: MemberId, status: { readonly role: string; readonly term: Term; readonly commit: Index }): void {
+    if (status.role !== 'leader') return
     const log = this.#logOf(member)
-    if (status.role === 'leader' && this.#leads(member, status.term)) this.#checkCompleteness(member, status.term, log)
-    const end = Math.min(status.commit, log.start + log.links.length)
+    if (this.#leads(member, status.term)) this.#checkCompleteness(member, status.term, log)
+    this.#verify(member, log, Math.min(status.commit, log.start + log.links.length), status.term)
+  }
+
+  /** The member applies the entries up to `index`. */
+  applied(member: MemberId, index: Index, term: Term): void {
+    const log = this.#logOf(member)
+    requireProperty(index <= log.start + log.links.length, 'state machine safety', () => {
+      return `m${member} applies ${index}, which is not in its log`
+    })
+    this.#verify(member, log, index, term)
+  }
+
+  #verify(member: MemberId, log: MirroredLog, end: Index, term: Term): void {
     while (log.verified < end) {
       const index = log.verified + 1
       const link = linkAt(log, index)!
       const known = this.#committed[index - 1]
       if (known === undefined) {
-        this.#committed.push({ ...link, seenInTerm: status.term })
+        this.#committed.push({ ...link, seenInTerm: term })
         this.#onCommitted(log.entries[index - log.start - 1]!)
       } else {
         requireProperty(known.chain === link.chain, 'state machine safety', () => {

@@ -24,8 +24,7 @@ beforeEach(() => {
   for (const member of [a, b]) safety.started(member, empty)
 })
 const append = (member: typeof a, ...entries: Entry[]): void => safety.appended(member, { hardState: null, entries })
-const follows = (member: typeof a, term: number, commit: number): void =>
-  safety.observed(member, { role: 'follower', term, commit })
+const applies = (member: typeof a, term: number, index: number): void => safety.applied(member, index, term)
 const leads = (member: typeof a, term: number, commit = 0): void =>
   safety.observed(member, { role: 'leader', term, commit })
 
@@ -34,7 +33,7 @@ test('log safety: a healthy run commits each entry once, in order', () => {
   append(a, entry(1, 1, 'x'), entry(2, 1, 'y'))
   append(b, entry(1, 1, 'x'), entry(2, 1, 'y'))
   leads(a, 1, 2)
-  follows(b, 1, 2)
+  applies(b, 1, 2)
   assert.deepEqual(
     committed.map((one) => one.index),
     [1, 2],
@@ -58,8 +57,14 @@ test('log safety: the same entry after different ones', () => {
 
 test('log safety: a leader takes its own entry back', () => {
   leads(a, 1)
+  append(a, entry(1, 1), entry(2, 1, 'x'))
+  assert.throws(() => append(a, entry(2, 1, 'y')), breaks('leader append-only'))
+})
+
+test('log safety: a deposed leader follows the next one', () => {
+  leads(a, 1)
   append(a, entry(1, 1), entry(2, 1))
-  assert.throws(() => append(a, entry(2, 2)), breaks('leader append-only'))
+  append(a, entry(2, 2))
 })
 
 test('log safety: a follower may drop what was never committed', () => {
@@ -90,15 +95,20 @@ test('log safety: an old leader may still send what it could not commit', () => 
 
 test('log safety: two members commit different entries', () => {
   append(a, entry(1, 1))
-  follows(a, 1, 1)
+  applies(a, 1, 1)
   append(b, entry(1, 2))
-  assert.throws(() => follows(b, 2, 1), breaks('state machine safety'))
+  assert.throws(() => applies(b, 2, 1), breaks('state machine safety'))
 })
 
 test('log safety: a committed entry is replaced', () => {
   append(a, entry(1, 1), entry(2, 1))
-  follows(a, 1, 2)
+  applies(a, 1, 2)
   assert.throws(() => append(a, entry(2, 2)), breaks('state machine safety'))
+})
+
+test('log safety: a member applies what it does not have', () => {
+  append(a, entry(1, 1))
+  assert.throws(() => applies(a, 1, 2), breaks('state machine safety'))
 })
 
 test('log safety: a snapshot of what was not committed', () => {
@@ -108,9 +118,9 @@ test('log safety: a snapshot of what was not committed', () => {
 
 test('log safety: a log goes on after a snapshot', () => {
   append(a, entry(1, 1), entry(2, 1), entry(3, 1))
-  follows(a, 1, 3)
+  applies(a, 1, 3)
   safety.resetTo(b, { index: 2, term: 1 })
   append(b, entry(3, 1))
-  follows(b, 1, 3)
+  applies(b, 1, 3)
   assert.throws(() => append(b, entry(4, 1), entry(6, 1)), breaks('log contract'))
 })
