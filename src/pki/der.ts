@@ -45,7 +45,10 @@ export const time = (date: Date): Der =>
 export const encode = (value: Der): Buffer => Buffer.from(asn1.toDer(value).getBytes(), 'latin1')
 
 // The published types know only an older signature.
-const fromDer = asn1.fromDer as (bytes: string, options: { strict: boolean; decodeBitStrings: boolean }) => Der
+const fromDer = asn1.fromDer as unknown as (
+  bytes: string,
+  options: { strict: boolean; decodeBitStrings: boolean },
+) => Der
 
 /** Bit strings stay as they are, so that what is read can be written again byte for byte. */
 export const decode = (bytes: Uint8Array): Der => fromDer(binary(bytes), { strict: true, decodeBitStrings: false })
