@@ -1,0 +1,195 @@
+/** The composition root: from a configuration to a running member, in reading order; closed in reverse. */
+import { randomInt } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { bootstrapState } from './apply/bootstrap.ts'
+import { listMembers } from './apply/members.ts'
+import { formatId, type MemberId, memberId } from './base/ids.ts'
+import type { Log } from './base/log.ts'
+import { bootstrapCluster, type InitialCluster } from './config/bootstrap.ts'
+import type { MemberConfig } from './config/member-config.ts'
+import { EtcdError } from './errors.ts'
+import { getClusterId } from './mvcc/meta.ts'
+import { createPeers, type PeerMembers } from './peer/peers.ts'
+import type { Clock, StateStore } from './replica/ports.ts'
+import { Replica } from './replica/replica.ts'
+import type { MemberInfo } from './service/member.ts'
+import { openLmdbState } from './storage/lmdb-state.ts'
+import { openWal } from './storage/wal.ts'
+import { startServing } from './threads/serving.ts'
+
+export interface RunningMember {
+  /** Hands leadership over, ends calls, closes storage. */
+  stop(): Promise<void>
+  /** Settles when the core has stopped by itself and the process should end. */
+  readonly failed: Promise<Error>
+}
+
+const realClock: Clock = {
+  nowMs: () => performance.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms)
+    return { cancel: () => clearTimeout(timer) }
+  },
+  soon: (callback) => {
+    setImmediate(callback)
+  },
+}
+
+/** @throws Error with one line that says what is wrong; nothing is left running. */
+export async function startMember(config: MemberConfig, log: Log): Promise<RunningMember> {
+  const closers: (() => Promise<void>)[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    return await compose(config, log, closers, closeAll)
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function compose(
+  config: MemberConfig,
+  log: Log,
+  closers: (() => Promise<void>)[],
+  closeAll: () => Promise<void>,
+): Promise<RunningMember> {
+  const cluster = bootstrapCluster(config.initialCluster, config.initialClusterToken)
+  const self = cluster.members.find((member) => member.name === config.name)
+  if (!self) throw new Error(`--initial-cluster does not contain --name ${config.name}`)
+
+  const stateDir = join(config.dataDir, 'member', 'state')
+  const walDir = config.walDir ?? join(config.dataDir, 'member', 'wal')
+  for (const dir of [config.dataDir, stateDir, walDir]) await mkdir(dir, { recursive: true, mode: 0o700 })
+  const { store: state } = await openLmdbState({ dir: stateDir, log })
+  closers.push(() => state.close())
+  const wal = await openWal({ dir: walDir, clusterId: cluster.clusterId, memberId: self.id, log })
+  closers.push(() => wal.log.close())
+  await ensureState(state, cluster, config.dataDir)
+
+  const info: MemberInfo = {
+    clusterId: cluster.clusterId,
+    memberId: self.id,
+    version: config.reportedVersion,
+    maxTxnOps: config.maxTxnOps,
+    maxRequestBytes: config.maxRequestBytes,
+    electionTimeoutMs: config.electionTimeoutMs,
+    leaseTtlSecondsMin: Math.ceil((1.5 * config.electionTimeoutMs) / 1000),
+    watchProgressIntervalMs: config.watchProgressIntervalMs,
+  }
+  const failure = Promise.withResolvers<Error>()
+  const members = (): ReturnType<typeof listMembers> => state.read(listMembers)
+  let replica: Replica
+  const transport = createPeers({
+    self: { clusterId: cluster.clusterId, memberId: self.id },
+    members: peerUrlsById(members()),
+    listenUrls: config.listenPeerUrls,
+    tls: config.peerTls,
+    log,
+    events: {
+      receive: (message) => replica.receive(message),
+      acceptSnapshot: (message) => replica.acceptSnapshot(message),
+      receiveSnapshot: (message, staged) => replica.receiveSnapshot(message, staged),
+      unreachable: (member) => replica.unreachable(member),
+      answer: (from, method, request, done) => replica.answer(from, method, request, done),
+    },
+  })
+  replica = new Replica(
+    {
+      info,
+      electionTicks: Math.round(config.electionTimeoutMs / config.heartbeatIntervalMs),
+      preVote: config.preVote,
+      seed: randomInt(2 ** 31),
+      recovered: wal.recovered,
+    },
+    {
+      log: wal.log,
+      state,
+      peers: transport.peers,
+      clock: realClock,
+      report: log,
+      membersChanged: () => transport.setMembers(peerUrlsById(members())),
+      failed: failure.resolve,
+    },
+  )
+  closers.push(async () => replica.stop())
+  await transport.start()
+  closers.push(() => transport.close())
+  const ticking = setInterval(() => replica.tick(), config.heartbeatIntervalMs)
+  closers.push(async () => clearInterval(ticking))
+
+  const serving = await startServing({ config, core: replica, state, log })
+  closers.push(() => serving.close())
+  announce(config, replica, self.id, log)
+
+  return {
+    failed: failure.promise,
+    stop: async () => {
+      await handOver(replica, log)
+      await closeAll()
+    },
+  }
+}
+
+const peerUrlsById = (records: ReturnType<typeof listMembers>): PeerMembers =>
+  new Map(records.map((record) => [memberId(record.id), { peerUrls: record.peer_urls }]))
+
+/** A fresh state begins with what the flags say; an old one must be this cluster's. */
+async function ensureState(state: StateStore, cluster: InitialCluster, dataDir: string): Promise<void> {
+  const found = state.read(getClusterId)
+  if (found === cluster.clusterId) return
+  if (found !== null) {
+    const ids = `${formatId(found)}, not ${formatId(cluster.clusterId)}`
+    throw new Error(`${dataDir} belongs to cluster ${ids} as --initial-cluster and --initial-cluster-token say`)
+  }
+  await new Promise<void>((resolve, reject) => {
+    const { clusterId } = cluster
+    const members = cluster.members.map(({ id, name, peerUrls }) => ({
+      id,
+      name,
+      peer_urls: [...peerUrls],
+      client_urls: [],
+      is_learner: false,
+    }))
+    state.transact(
+      (view) => bootstrapState(view, { clusterId, members }),
+      (error) => (error ? reject(error) : resolve()),
+    )
+  })
+}
+
+/** Makes this member's name and client URLs known, and logs what scripts written for etcd wait for. */
+function announce(config: MemberConfig, replica: Replica, self: MemberId, log: Log): void {
+  log.info('enabled capabilities for version', { 'cluster-version': config.reportedVersion.replace(/\.\d+$/, '') })
+  const record = {
+    id: self,
+    name: config.name,
+    peer_urls: [...config.initialAdvertisePeerUrls],
+    client_urls: [...config.advertiseClientUrls],
+    is_learner: false,
+  }
+  const publish = (): void =>
+    replica.publish(record, (error) => {
+      if (error instanceof EtcdError && error.reason === 'stopped') return
+      if (error) {
+        log.warn('could not publish local member, trying again', { error: error.message })
+        return publish()
+      }
+      const fields = { 'local-member-id': formatId(self), 'advertise-client-urls': config.advertiseClientUrls }
+      log.info('published local member to cluster through raft', fields)
+      log.info('ready to serve client requests')
+    })
+  publish()
+}
+
+/** A leader that stops lets a caught-up follower take over at once, so that nobody waits for an election timeout. */
+async function handOver(replica: Replica, log: Log): Promise<void> {
+  if (replica.leader() !== replica.info.memberId) return
+  if (replica.raftStatus().confState.voters.length < 2) return
+  const error = await new Promise<Error | null>((resolve) => replica.transferLeadership(null, resolve))
+  if (error) log.warn('could not hand leadership over before stopping', { error: error.message })
+  else log.info('handed leadership over', { leader: formatId(replica.leader()) })
+}
