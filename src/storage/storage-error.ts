@@ -17,3 +17,5 @@ export class StorageError extends Error {
 
 export const damagedAt = (file: string, offset: number, what: string): StorageError =>
   new StorageError('damaged', `${file}: damaged at offset ${offset}: ${what}`)
+
+export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))

@@ -208,6 +208,8 @@ export function decodeBatch(payload: Buffer): Batch | null {
   const previous = { term: readSafe(payload, at), index: readSafe(payload, at + 8) }
   if (!isSafeCount(previous.term) || !isSafeCount(previous.index + count)) return null
   at += 16
+  // One copy for the whole batch, so that an entry that is kept keeps its batch in memory and not the segment.
+  const copy = new Uint8Array(payload)
   const entries: Entry[] = []
   for (let i = 1; i <= count; i++) {
     if (payload.length < at + entryHeaderBytes) return null
@@ -216,9 +218,7 @@ export function decodeBatch(payload: Buffer): Batch | null {
     const term = readSafe(payload, at + 8)
     at += entryHeaderBytes
     if (length > payload.length - at || type > 1 || !isSafeCount(term)) return null
-    // A copy, so that one entry kept does not keep the whole segment in memory.
-    const data = new Uint8Array(length)
-    payload.copy(data, 0, at, at + length)
+    const data = new Uint8Array(copy.buffer, at, length)
     entries.push({ term, index: previous.index + i, type: type === 0 ? 'normal' : 'confChange', data })
     at += length
   }

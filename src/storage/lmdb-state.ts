@@ -1,0 +1,156 @@
+import { basename } from 'node:path'
+import { assert } from '../base/assert.ts'
+import type { Log } from '../base/log.ts'
+import type { ReadView, WriteView } from '../mvcc/view.ts'
+import type { Done, SnapshotSink, SnapshotSource, StateStore } from '../replica/ports.ts'
+import { openTables, sizeOf, type TablesEnv } from './lmdb-env.ts'
+import { LmdbSnapshotSink, LmdbSnapshotSource } from './lmdb-snapshot.ts'
+import { readView } from './lmdb-view.ts'
+import { LmdbWriter } from './lmdb-writer.ts'
+import { StateDirs } from './state-dirs.ts'
+import { asError } from './storage-error.ts'
+
+/** Called with the new state's path; `release` once the listener has closed what it had open of the old one. */
+export type ReplacedListener = (path: string, release: () => void) => void
+
+export interface LmdbState extends StateStore {
+  /** For `openLmdbReader` in other threads; changes when a snapshot is installed. */
+  path(): string
+  /** @returns takes the listener away again. */
+  onReplaced(listener: ReplacedListener): () => void
+  /** After the last `committed`; waits until everything is on stable storage. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the replicated state in `dir`, which is made if it is not there.
+ *
+ * @throws StorageError if what is there is damaged.
+ */
+export async function openLmdbState(options: {
+  readonly dir: string
+  readonly log: Log
+}): Promise<{ store: LmdbState }> {
+  const dirs = await StateDirs.open(options.dir, options.log)
+  return { store: new EnvState(dirs, new LmdbWriter(openTables(dirs.currentPath, 'write')), options.log) }
+}
+
+/** One environment and who still needs it. */
+interface Generation {
+  readonly env: TablesEnv
+  readonly writer: LmdbWriter
+  readonly view: ReadView
+  /** The store itself while it is live, snapshots being sent, and listeners that have not let go. */
+  users: number
+}
+
+const generationOf = (writer: LmdbWriter): Generation => ({
+  env: writer.env,
+  writer,
+  view: readView(writer.env),
+  users: 1,
+})
+
+class EnvState implements LmdbState {
+  readonly #dirs: StateDirs
+  readonly #log: Log
+  readonly #listeners = new Set<ReplacedListener>()
+  /** Old environments being closed and removed. */
+  readonly #retiring = new Set<Promise<void>>()
+  #live: Generation
+  #transacting = false
+
+  constructor(dirs: StateDirs, writer: LmdbWriter, log: Log) {
+    this.#dirs = dirs
+    this.#log = log
+    this.#live = generationOf(writer)
+  }
+
+  path(): string {
+    return this.#live.env.path
+  }
+
+  transact(work: (view: WriteView) => void, committed: Done): void {
+    assert(!this.#transacting, 'state: transact before the last one was committed')
+    this.#transacting = true
+    this.#live.writer.transact(work, (error) => {
+      this.#transacting = false
+      committed(error)
+    })
+  }
+
+  read<T>(work: (view: ReadView) => T): T {
+    assert(!this.#live.writer.working, 'state: read from within a transaction')
+    return work(this.#live.view)
+  }
+
+  flush(done: Done): void {
+    this.#live.writer.flush(done)
+  }
+
+  openSnapshot(): SnapshotSource {
+    const generation = this.#live
+    generation.users++
+    return new LmdbSnapshotSource(generation.env, () => this.#release(generation))
+  }
+
+  openSink(): SnapshotSink {
+    return new LmdbSnapshotSink({
+      begin: () => this.#dirs.begin(),
+      install: (received, done) => this.#install(received, done),
+      remove: (path) => this.#dirs.remove(path),
+    })
+  }
+
+  size(): { readonly allocated: number; readonly inUse: number } {
+    this.#live.env.root.resetReadTxn()
+    return sizeOf(this.#live.env)
+  }
+
+  onReplaced(listener: ReplacedListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    assert(!this.#transacting, 'state: closed before the last transaction was committed')
+    await this.#live.env.root.close()
+    await Promise.all(this.#retiring)
+  }
+
+  #install(received: LmdbWriter, done: Done): void {
+    assert(!this.#transacting, 'state: installed during a transaction')
+    this.#dirs.makeCurrent(basename(received.env.path)).then(
+      () => {
+        const old = this.#live
+        this.#live = generationOf(received)
+        for (const listener of this.#listeners) this.#tell(listener, old)
+        this.#release(old)
+        done()
+      },
+      (error: unknown) => done(asError(error)),
+    )
+  }
+
+  #tell(listener: ReplacedListener, old: Generation): void {
+    old.users++
+    let released = false
+    listener(this.#live.env.path, () => {
+      if (released) return
+      released = true
+      this.#release(old)
+    })
+  }
+
+  #release(generation: Generation): void {
+    if (--generation.users > 0) return
+    const { env } = generation
+    const retired = (async () => {
+      await env.root.close()
+      await this.#dirs.remove(env.path)
+      this.#log.info('removed a replaced state', { dir: env.path })
+    })()
+    this.#retiring.add(retired)
+    retired.then(() => this.#retiring.delete(retired))
+  }
+}
