@@ -81,11 +81,18 @@ function plainServer(options: ListenOptions, sockets: Set<Socket>): Server {
 function secureServer(options: ListenOptions, sockets: Set<Socket>, refusals: LimitedLog): TlsServer {
   const server = createTlsServer({ ...tlsOptionsOf(options), noDelay: true })
   // The raw connection is tracked beside the TLS one, so that close() also ends those still in their handshake.
-  server.on('connection', (socket: Socket) => track(socket, sockets, options.log))
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+  const remotes = new WeakMap<Socket, string>()
+  server.on('connection', (socket: Socket) => {
+    remotes.set(socket, remoteOf(socket))
+    track(socket, sockets, options.log)
+  })
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket & { readonly _parent?: Socket }) => {
+    // A refused socket has forgotten where it came from. Node keeps the raw connection in an undocumented field: should
+    // that go away, only the address in the log is lost.
+    const raw = socket._parent
     refusals.warn('TLS handshake refused', {
       ...where(options),
-      remote: remoteOf(socket),
+      remote: (raw === undefined ? undefined : remotes.get(raw)) ?? remoteOf(socket),
       reason: refusalReason(error, socket),
     })
     socket.destroy()
