@@ -14,7 +14,10 @@ export function handleAppend(raft: Raft, message: Message): 'accepted' | 'droppe
   const logTerm = message.logTerm ?? 0
   const entries = message.entries ?? noEntries
   if (!followEachOther(entries, prev, logTerm, message.term)) return 'dropped'
-  if (prev < log.commit) {
+  if (raft.conf.voters.length === 0) {
+    // A member that joins knows neither the first configuration nor the first state: entries mean nothing to it.
+    rejectAppend(raft, prev, 0)
+  } else if (prev < log.commit) {
     // Held up on its way, or sent by a leader that does not know how far we are.
     acknowledgeAppend(raft, log.commit)
   } else if (termAt(log, prev) === logTerm) {

@@ -20,6 +20,8 @@ export interface Progress {
   probeSent: boolean
   /** In state `snapshot`: the state that is being sent is at least this new. */
   pendingSnapshot: Index
+  /** It refused to begin with the first entry: it has no state at all to apply entries to. */
+  needsState: boolean
   /** Heard from since the last check of the quorum. */
   recentActive: boolean
   /** Highest commit mark that an append has carried there. */
@@ -37,6 +39,7 @@ export function createProgress(id: MemberId, next: Index, inflightMax: number): 
     state: 'probe',
     probeSent: false,
     pendingSnapshot: 0,
+    needsState: false,
     recentActive: false,
     commitSent: 0,
     readAck: 0,
@@ -60,6 +63,7 @@ function enter(progress: Progress, state: ProgressState, next: Index): void {
   progress.next = next
   progress.probeSent = false
   progress.pendingSnapshot = 0
+  progress.needsState = false
   progress.commitSent = 0
   clearInflights(progress.inflights)
 }
@@ -99,6 +103,7 @@ export function reject(progress: Progress, rejected: Index, hint: Index): boolea
       return true
     case 'probe':
       if (rejected !== progress.next - 1) return false
+      progress.needsState = rejected === 0
       progress.next = Math.max(1, Math.min(rejected, hint + 1))
       progress.match = Math.min(progress.match, progress.next - 1)
       progress.probeSent = false

@@ -52,7 +52,7 @@ function sendAppend(raft: Raft, progress: Progress, batch: Batch, force: boolean
   const { log } = raft
   const prev = progress.next - 1
   const prevTerm = termAt(log, prev)
-  if (prevTerm === unknownTerm) {
+  if (prevTerm === unknownTerm || progress.needsState) {
     sendSnapshot(raft, progress)
     return false
   }
@@ -86,7 +86,7 @@ function sendAppend(raft: Raft, progress: Progress, batch: Batch, force: boolean
 
 function sendSnapshot(raft: Raft, progress: Progress): void {
   // A state is large: only for somebody who is there to take it.
-  if (!progress.recentActive) return
+  if (!progress.recentActive || raft.log.applied === 0) return
   becomeSnapshot(progress, raft.log.applied)
   send(raft, { kind: MessageKind.Snapshot, to: progress.id, term: raft.term })
 }
