@@ -55,7 +55,6 @@ export async function planQuickstart(options: QuickstartOptions): Promise<Quicks
   const dir = resolve(options.dir)
   const stateFile = join(dir, 'quickstart.json')
   const resumed = existsSync(stateFile) ? readState(stateFile) : null
-  if (resumed === null) preparePrivateFolder('dir', dir)
   const state = resumed ?? (await newState(options))
   if (resumed !== null) {
     requireSame(dir, '--members', options.members, resumed.members)
@@ -63,6 +62,7 @@ export async function planQuickstart(options: QuickstartOptions): Promise<Quicks
     const taken = await firstTakenPort(portsOf(resumed))
     if (taken !== null) throw new CommandError(`port ${taken} is in use; is the cluster in ${dir} running already?`)
   } else {
+    preparePrivateFolder('dir', dir)
     writeFileSync(stateFile, `${JSON.stringify(state)}\n`, { mode: 0o600, flag: 'wx' })
   }
   mkdirSync(join(dir, 'logs'), { recursive: true, mode: 0o700 })
