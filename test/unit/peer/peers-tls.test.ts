@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { copyFileSync } from 'node:fs'
+import { connect as connectHttp2 } from 'node:http2'
+import { after, afterEach, before, test } from 'node:test'
+import { clusterId, memberId } from '../../../src/base/ids.ts'
+import { silentLog } from '../../../src/base/log.ts'
+import type { TlsFiles } from '../../../src/config/member-config.ts'
+import { createPeers } from '../../../src/peer/peers.ts'
+import { clientTlsOptions } from '../../../src/security/tls-context.ts'
+import { readTlsFiles } from '../../../src/security/tls-files.ts'
+import { type TestAuthority, testAuthority } from '../pki/test-authority.ts'
+import { closeAll, connectAll, type FakeReplica, fakeReplica, heartbeat, until } from './fake-replica.ts'
+
+let authority: TestAuthority
+let stranger: TestAuthority
+const replicas: FakeReplica[] = []
+before(() => {
+  authority = testAuthority()
+  stranger = testAuthority()
+})
+after(() => {
+  authority.remove()
+  stranger.remove()
+})
+afterEach(() => closeAll(replicas.splice(0)))
+
+const make = (...args: Parameters<typeof fakeReplica>): FakeReplica => {
+  const replica = fakeReplica(...args)
+  replicas.push(replica)
+  return replica
+}
+
+test('three members over mutual TLS', async () => {
+  const three = [1n, 2n, 3n].map((id) => make({ id, tls: authority.leaf(`good${id}`) }))
+  await connectAll(three, 'https')
+  for (const from of three) for (const to of three) if (from !== to) from.transport.peers.send([heartbeat(from, to, 1)])
+  await until('all have arrived', () => three.every((each) => each.received.length === 2))
+  assert.deepEqual(
+    three.flatMap((each) => each.warnings),
+    [],
+  )
+})
+
+for (const { name, intruder, at, reason } of [
+  { name: 'of another authority', intruder: () => foreign(), at: 'listener', reason: /UNABLE_TO|SELF_SIGNED|VERIFY/ },
+  {
+    name: 'that has expired',
+    intruder: () => authority.leaf('expired', {}, 40),
+    at: 'listener',
+    reason: /CERT_HAS_EXPIRED/,
+  },
+  {
+    name: 'of a member with other addresses',
+    intruder: () => authority.leaf('elsewhere', { dnsNames: ['m9.example.net'], ipAddresses: ['10.9.9.9'] }),
+    at: 'listener',
+    reason: /certificate does not name an address of that member/,
+  },
+  {
+    name: 'of a client',
+    intruder: () => authority.leaf('app', { profile: 'client', dnsNames: [], ipAddresses: [], uris: [] }),
+    at: 'listener',
+    reason: /certificate does not name an address of that member/,
+  },
+]) {
+  test(`nobody speaks for a member with a certificate ${name}; nor is it dialed`, async () => {
+    const one = make({ id: 1n, tls: authority.leaf(`one ${name}`.replaceAll(' ', '-')) })
+    const two = make({ id: 2n, tls: intruder() })
+    await one.transport.start()
+    await two.transport.start()
+    const members = new Map([one, two].map((each) => [each.id, { peerUrls: [`https://127.0.0.1:${each.port()}`] }]))
+    one.transport.setMembers(members)
+    two.transport.setMembers(members)
+    await until(`the ${at} says why`, () => one.warnings.some((line) => reason.test(line)))
+    await until('both have given up at least once', () => one.unreachable.length > 0 && two.unreachable.length > 0)
+    two.transport.peers.send([heartbeat(two, one, 1)])
+    assert.equal(one.transport.connectedMs(two.id), null)
+    assert.equal(two.transport.connectedMs(one.id), null)
+    assert.deepEqual(one.received, [])
+  })
+}
+
+test('a plaintext member and a TLS member do not meet', async () => {
+  const one = make({ id: 1n, tls: authority.leaf('secure') })
+  const two = make({ id: 2n })
+  await one.transport.start()
+  await two.transport.start()
+  one.transport.setMembers(new Map([[two.id, { peerUrls: [`http://127.0.0.1:${two.port()}`] }]]))
+  assert.ok(
+    one.warnings.some((line) => line.includes('not a valid https:// URL')),
+    'no falling back to plaintext',
+  )
+  one.transport.setMembers(new Map([[two.id, { peerUrls: [`https://127.0.0.1:${two.port()}`] }]]))
+  two.transport.setMembers(new Map([[one.id, { peerUrls: [`http://127.0.0.1:${one.port()}`] }]]))
+  await until('both have given up', () => one.unreachable.length > 0 && two.unreachable.length > 0)
+  assert.deepEqual([...one.received, ...two.received], [])
+})
+
+test('a listen URL must go with the TLS files', () => {
+  assert.throws(() => fakeReplicaWithUrl('http://127.0.0.1:0', authority.leaf('scheme')), /the scheme must be https:/)
+})
+
+test('an HTTP/2 client with a good certificate gets nowhere', async () => {
+  const one = make({ id: 1n, tls: authority.leaf('port') })
+  await one.transport.start()
+  const options = clientTlsOptions(readTlsFiles(authority.leaf('client', { profile: 'client' })), '127.0.0.1', ['h2'])
+  const session = connectHttp2(`https://127.0.0.1:${one.port()}`, options)
+  const error = await new Promise<NodeJS.ErrnoException>((resolve) => session.once('error', resolve))
+  assert.match(String(error.code), /NO_APPLICATION_PROTOCOL/)
+})
+
+test('a renewed certificate is used by the next dial without a restart', async () => {
+  const dying = authority.leaf('renewing', {}, 40)
+  const one = make({ id: 1n, tls: dying })
+  const two = make({ id: 2n, tls: authority.leaf('steady') })
+  await one.transport.start()
+  await two.transport.start()
+  const members = new Map([one, two].map((each) => [each.id, { peerUrls: [`https://127.0.0.1:${each.port()}`] }]))
+  one.transport.setMembers(members)
+  two.transport.setMembers(members)
+  await until('it is refused', () => two.warnings.some((line) => line.includes('CERT_HAS_EXPIRED')))
+  const fresh = authority.leaf('renewed')
+  copyFileSync(fresh.keyFile, dying.keyFile)
+  copyFileSync(fresh.certFile, dying.certFile)
+  one.transport.reloadTls()
+  await until(
+    'both are connected',
+    () => one.transport.connectedMs(two.id) !== null && two.transport.connectedMs(one.id) !== null,
+  )
+})
+
+const foreign = (): TlsFiles => ({ ...stranger.leaf('foreign'), trustedCaFile: authority.caFile })
+
+function fakeReplicaWithUrl(url: string, tls: TlsFiles): void {
+  createPeers({
+    self: { clusterId: clusterId(1n), memberId: memberId(1n) },
+    members: new Map(),
+    listenUrls: [new URL(url)],
+    tls,
+    events: { receive() {}, acceptSnapshot: () => null, receiveSnapshot() {}, unreachable() {}, answer() {} },
+    log: silentLog,
+  })
+}
