@@ -46,6 +46,8 @@ export class WatchHub {
   readonly #progressWaiting = new Set<WatchStream>()
   /** First come, first served; who is served and still lags goes to the back. */
   readonly #lagging = new Set<Watcher>()
+  /** Bytes queued for one stream before its watchers fall back to history. */
+  readonly queueBytesMax: number
   readonly #bytesMax: number
   #pending: CommittedBatch[] = []
   #flushScheduled = false
@@ -53,7 +55,8 @@ export class WatchHub {
   #step = 0
   #unsubscribe: (() => void) | null = null
 
-  constructor(member: Member, timers: WatchTimers) {
+  constructor(member: Member, timers: WatchTimers, queueBytesMax: number) {
+    this.queueBytesMax = queueBytesMax
     this.#member = member
     this.#timers = timers
     this.#bytesMax = member.info.maxRequestBytes + limits.grpcOverheadBytes

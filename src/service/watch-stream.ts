@@ -1,7 +1,6 @@
 import { emptyBytes } from '../base/bytes.ts'
 import type { Revision } from '../base/ids.ts'
 import { isEmptyRange, rangeFromWire } from '../base/key-range.ts'
-import { limits } from '../base/limits.ts'
 import { EtcdError, etcdErrors } from '../errors.ts'
 import { type WatchCreateRequest, WatchCreateRequest_FilterType, WatchRequest } from '../wire/gen/rpc.ts'
 import { decodeRequest } from './decode.ts'
@@ -62,12 +61,12 @@ export class WatchStream {
 
   /** Whether a response of this size may be added to what waits. */
   hasRoom(bytes: number): boolean {
-    return !this.#blocked || this.#queuedBytes + bytes <= limits.watchStreamQueueBytesMax
+    return !this.#blocked || this.#queuedBytes + bytes <= this.#hub.queueBytesMax
   }
 
   /** Whether watches that lag may send: history is on disk, so little of it need wait in memory. */
   get takesHistory(): boolean {
-    return !this.#blocked || this.#queuedBytes < limits.watchStreamQueueBytesMax / 16
+    return !this.#blocked || this.#queuedBytes < this.#hub.queueBytesMax / 16
   }
 
   send(response: Uint8Array): void {
@@ -79,7 +78,7 @@ export class WatchStream {
     this.#queue.push(response)
     this.#queuedBytes += response.length
     // Events never get here over the limit (`hasRoom`): these are the answers to a client that asks and does not read.
-    if (this.#queuedBytes > 2 * limits.watchStreamQueueBytesMax) this.end(new EtcdError('tooManyRequests'))
+    if (this.#queuedBytes > 2 * this.#hub.queueBytesMax) this.end(new EtcdError('tooManyRequests'))
   }
 
   end(error: EtcdError | StatusError): void {

@@ -1,4 +1,5 @@
 import { noMember } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import { EtcdError } from '../errors.ts'
 import type { Member } from './member.ts'
@@ -10,6 +11,8 @@ import { systemTimers, type WatchTimers } from './watch-timers.ts'
 export interface WatchOptions {
   readonly log: Log
   readonly timers?: WatchTimers
+  /** For tests. */
+  readonly queueBytesMax?: number
 }
 
 export interface WatchService {
@@ -29,7 +32,7 @@ const leaderlessTimeoutsMax = 3
  */
 export function createWatchService(member: Member, options: WatchOptions): WatchService {
   const timers = options.timers ?? systemTimers
-  const hub = new WatchHub(member, timers)
+  const hub = new WatchHub(member, timers, options.queueBytesMax ?? limits.watchStreamQueueBytesMax)
   let leaderless: { cancel(): void } | null = null
   let closed = false
 

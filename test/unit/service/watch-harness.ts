@@ -190,11 +190,11 @@ export function describe(response: WatchResponse): string {
   return parts.join(' ')
 }
 
-export function watchHarness() {
+export function watchHarness(options: { readonly queueBytesMax?: number } = {}) {
   const core = new FakeCore()
   const timers = new ManualTimers()
   const member = new LocalMember(core, core.read)
-  const service = createWatchService(member, { log: silentLog, timers })
+  const service = createWatchService(member, { ...options, log: silentLog, timers })
   const open = (metadata: Record<string, string> = {}): FakeStream => {
     const stream = new FakeStream(metadata)
     service.serve(stream)
