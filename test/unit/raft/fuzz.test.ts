@@ -4,11 +4,10 @@ import type { ConfChange } from '../../../src/raft/index.ts'
 import { FuzzCluster } from './fuzz-cluster.ts'
 
 const firstSeed = Number(process.env.SEED ?? 1)
-const seeds = process.env.SEED ? 1 : Number(process.env.SEEDS ?? 300)
-const steps = 1500
+const seeds = process.env.SEED ? 1 : Number(process.env.SEEDS ?? 150)
+const steps = 4000
 
 type Cluster = FuzzCluster
-type Member = Cluster['members'][number]
 
 function pick<T>(cluster: Cluster, from: readonly T[]): T {
   return from[cluster.random.below(from.length)]!
@@ -18,19 +17,23 @@ function randomStep(cluster: Cluster, changes: boolean): void {
   const { random } = cluster
   const member = pick(cluster, cluster.members)
   const dice = random.below(1000)
-  if (dice < 380) deliverOne(cluster)
+  if (member.raft === null) {
+    if (dice < 30) cluster.start(member)
+    return
+  }
+  if (dice < 400) deliverOne(cluster)
   else if (dice < 560) cluster.takeReady(member)
-  else if (dice < 700) cluster.completeWrite(member)
+  else if (dice < 680) cluster.completeWrite(member)
   else if (dice < 790) cluster.input(member, { kind: 'tick' })
   else if (dice < 850) cluster.apply(member, 1 + random.below(5))
-  else if (dice < 910) cluster.propose(cluster.leader() ?? member, 1 + random.below(4))
-  else if (dice < 935) cluster.read(member)
-  else if (dice < 945) cluster.input(member, { kind: 'unreachable', to: pick(cluster, cluster.members).id })
-  else if (dice < 960) cluster.compact(member, member.disk.applied - random.below(4))
-  else if (dice < 968) crashOrStart(cluster, member)
-  else if (dice < 973) for (const each of cluster.members) each.partition = random.below(2)
-  else if (dice < 985) for (const each of cluster.members) each.partition = 0
-  else if (dice < 990) {
+  else if (dice < 895) cluster.propose(cluster.leader() ?? member, 1 + random.below(4))
+  else if (dice < 925) cluster.read(member)
+  else if (dice < 930) cluster.input(member, { kind: 'unreachable', to: pick(cluster, cluster.members).id })
+  else if (dice < 950) cluster.compact(member, member.disk.applied - random.below(4))
+  else if (dice < 953) cluster.crash(member)
+  else if (dice < 958) for (const each of cluster.members) each.partition = random.below(2)
+  else if (dice < 972) for (const each of cluster.members) each.partition = 0
+  else if (dice < 977) {
     cluster.input(cluster.leader() ?? member, { kind: 'transferLeader', to: pick(cluster, cluster.members).id })
   } else if (changes) cluster.proposeChange(cluster.leader() ?? member, randomChange(cluster))
 }
@@ -44,11 +47,6 @@ function deliverOne(cluster: Cluster): void {
   if (random.below(20) !== 0) messages.splice(at, 1)
   if (random.below(15) === 0) cluster.lose(message)
   else cluster.deliver(message)
-}
-
-function crashOrStart(cluster: Cluster, member: Member): void {
-  if (member.raft === null) cluster.start(member)
-  else cluster.crash(member)
 }
 
 function randomChange(cluster: Cluster): ConfChange {
