@@ -64,12 +64,13 @@ function enter(progress: Progress, state: ProgressState, next: Index): void {
   progress.probeSent = false
   progress.pendingSnapshot = 0
   progress.needsState = false
-  progress.commitSent = 0
   clearInflights(progress.inflights)
 }
 
-export const becomeProbe = (progress: Progress): void =>
+export function becomeProbe(progress: Progress): void {
   enter(progress, 'probe', Math.max(progress.match, progress.pendingSnapshot) + 1)
+  progress.commitSent = 0
+}
 
 export const becomeReplicate = (progress: Progress): void => enter(progress, 'replicate', progress.match + 1)
 
