@@ -1,24 +1,26 @@
 import type { LeaseId } from '../base/ids.ts'
 
 /** When a lease is to be looked at next; not necessarily when it expires, for renewals do not touch the heap. */
-export interface Visit {
+export interface Visit<Lease> {
   readonly atMs: number
   readonly id: LeaseId
+  /** Tells the lease from a later one with the same id. */
+  readonly lease: Lease
 }
 
 /** A binary heap with the earliest visit first; equal times come in order of their ids. */
-export class DueHeap {
-  readonly #visits: Visit[] = []
+export class DueHeap<Lease> {
+  readonly #visits: Visit<Lease>[] = []
 
   get size(): number {
     return this.#visits.length
   }
 
-  peek(): Visit | undefined {
+  peek(): Visit<Lease> | undefined {
     return this.#visits[0]
   }
 
-  push(visit: Visit): void {
+  push(visit: Visit<Lease>): void {
     const visits = this.#visits
     let at = visits.length
     visits.push(visit)
@@ -31,7 +33,7 @@ export class DueHeap {
     visits[at] = visit
   }
 
-  pop(): Visit | undefined {
+  pop(): Visit<Lease> | undefined {
     const visits = this.#visits
     const first = visits[0]
     const last = visits.pop()
@@ -52,6 +54,13 @@ export class DueHeap {
   clear(): void {
     this.#visits.length = 0
   }
+
+  /** Drops the visits that are not to be kept. */
+  retain(keep: (visit: Visit<Lease>) => boolean): void {
+    const kept = this.#visits.filter(keep)
+    this.clear()
+    for (const visit of kept) this.push(visit)
+  }
 }
 
-const before = (a: Visit, b: Visit): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.id < b.id)
+const before = (a: Visit<unknown>, b: Visit<unknown>): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.id < b.id)

@@ -10,7 +10,7 @@ import type { LeaseRecord } from './records.ts'
 export interface Lessor {
   readonly leases: Map<LeaseId, LeaseClock>
   /** Exactly one visit for each lease; those of revoked leases fall out when they come up. */
-  readonly visits: DueHeap
+  readonly visits: DueHeap<LeaseClock>
   readonly revokesPerSecond: number
   /** Revocations that may be asked for now; refilled with time. */
   revokeBudget: number
@@ -31,6 +31,8 @@ const burstSeconds = 0.5
 /** From this many leases on, a new leader spreads their expiries. */
 const pileUpLeases = 1000
 const pileUpPerSecond = 750
+/** Visits of revoked leases that are not worth a clean-up. */
+const staleVisitsMin = 64
 
 export function createLessor(options: { readonly revokesPerSecond?: number } = {}): Lessor {
   const revokesPerSecond = options.revokesPerSecond ?? limits.leaseRevokesPerSecond
@@ -69,7 +71,10 @@ export const granted = (lessor: Lessor, id: LeaseId, ttlSeconds: number, nowMs: 
   start(lessor, id, ttlSeconds, nowMs + ttlSeconds * 1000)
 
 export function revoked(lessor: Lessor, id: LeaseId): void {
-  lessor.leases.delete(id)
+  const { leases, visits } = lessor
+  leases.delete(id)
+  // Leases that are revoked long before their time must not pile up; halving makes this constant time on average.
+  if (visits.size > 2 * leases.size + staleVisitsMin) visits.retain((visit) => leases.get(visit.id) === visit.lease)
 }
 
 /** Prolongs a lease to its full TTL. @returns that, or 0 if it is unknown, has expired or is being revoked. */
@@ -96,25 +101,28 @@ export function due(lessor: Lessor, nowMs: number): LeaseId[] {
   refill(lessor, nowMs)
   const ids: LeaseId[] = []
   for (let visit = lessor.visits.peek(); visit !== undefined && visit.atMs <= nowMs; visit = lessor.visits.peek()) {
-    const lease = lessor.leases.get(visit.id)
-    if (lease === undefined || lease.expiresAtMs > nowMs) {
+    const { id, lease } = visit
+    if (lessor.leases.get(id) !== lease) {
       lessor.visits.pop()
-      if (lease !== undefined) lessor.visits.push({ atMs: lease.expiresAtMs, id: visit.id })
-      continue
+    } else if (lease.expiresAtMs > nowMs) {
+      lessor.visits.pop()
+      lessor.visits.push({ atMs: lease.expiresAtMs, id, lease })
+    } else {
+      if (lessor.revokeBudget < 1) break
+      lessor.revokeBudget--
+      lessor.visits.pop()
+      lease.revoking = true
+      lessor.visits.push({ atMs: nowMs + revokeRetryMs, id, lease })
+      ids.push(id)
     }
-    if (lessor.revokeBudget < 1) break
-    lessor.revokeBudget--
-    lessor.visits.pop()
-    lease.revoking = true
-    lessor.visits.push({ atMs: nowMs + revokeRetryMs, id: visit.id })
-    ids.push(visit.id)
   }
   return ids
 }
 
 function start(lessor: Lessor, id: LeaseId, ttlSeconds: number, expiresAtMs: number): void {
-  lessor.leases.set(id, { ttlSeconds, expiresAtMs, revoking: false })
-  lessor.visits.push({ atMs: expiresAtMs, id })
+  const lease = { ttlSeconds, expiresAtMs, revoking: false }
+  lessor.leases.set(id, lease)
+  lessor.visits.push({ atMs: expiresAtMs, id, lease })
 }
 
 function refill(lessor: Lessor, nowMs: number): void {

@@ -89,7 +89,7 @@ export class ModelStore {
           const value = { header: now(), deleted: BigInt(gone.length), prev_kvs: asked.value.prev_kv ? gone : [] }
           return { response: { $case: 'response_delete_range', value } }
         }
-        case 'request_txn': {
+        default: {
           const nested = this.runTxn(asked.value, before, keys, changed)
           return { response: { $case: 'response_txn', value: { header: header(0), ...nested } } }
         }

@@ -87,7 +87,10 @@ function runStep(store: Store, model: ModelStore, step: typeof steps extends fc.
       const applied = store.compact(step.revision)
       return same(
         answerOf(applied, () => true),
-        attempt(() => (model.compact(Number(step.revision)), true)),
+        attempt(() => {
+          model.compact(Number(step.revision))
+          return true
+        }),
       )
     }
     case 'remove':

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { clusterId, leaseId, memberId } from '../../../src/base/ids.ts'
+import { EtcdError } from '../../../src/errors.ts'
+import { ByteReader } from '../../../src/wire/byte-reader.ts'
+import { decodeCommand, decodePutRequest } from '../../../src/wire/command.ts'
+import { Command } from '../../../src/wire/gen/internal.ts'
+import { KeyValue } from '../../../src/wire/gen/kv.ts'
+import { LeaseGrantResponse, PutRequest, PutResponse } from '../../../src/wire/gen/rpc.ts'
+import { encodeHeader } from '../../../src/wire/header.ts'
+import { encodeKeyValueField, keyOfKeyValue, keyValueOfField, parseKeyValue } from '../../../src/wire/key-value.ts'
+import { leaseGrantBody } from '../../../src/wire/responses.ts'
+import { varint64Size, varintSize, writeVarint, writeVarint64 } from '../../../src/wire/varint.ts'
+
+const uint64 = fc.bigInt(0n, 2n ** 64n - 1n)
+const safe = fc.oneof(
+  fc.nat(),
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 127, 128, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1),
+)
+const data = fc.uint8Array({ maxLength: 300, size: 'max' })
+
+test('varints of safe integers and of 64-bit halves read back, in the size announced', () => {
+  fc.assert(
+    fc.property(safe, uint64, (number, big) => {
+      const buffer = new Uint8Array(20)
+      assert.equal(writeVarint(buffer, 0, number), varintSize(number))
+      assert.equal(new ByteReader(buffer).varint(), number)
+      const [high, low] = [Number(big >> 32n), Number(big & 0xffffffffn)]
+      const size = writeVarint64(buffer, 0, high, low)
+      assert.equal(size, varint64Size(high, low))
+      assert.equal(BigInt.asUintN(64, new ByteReader(buffer.subarray(0, size)).int64()), big)
+    }),
+  )
+})
+
+test('the header is the one that the generated encoder makes', () => {
+  fc.assert(
+    fc.property(uint64, uint64, safe, safe, (cluster, member, revision, term) => {
+      const expected = PutResponse.encode({
+        header: { cluster_id: cluster, member_id: member, revision: BigInt(revision), raft_term: BigInt(term) },
+        prev_kv: undefined,
+      }).finish()
+      const actual = encodeHeader(clusterId(cluster), memberId(member), revision, term)
+      assert.deepEqual(Buffer.from(actual), Buffer.from(expected))
+      assert.deepEqual(
+        Buffer.from(encodeHeader(clusterId(cluster), memberId(member), revision, term)),
+        Buffer.from(actual),
+      )
+    }),
+  )
+})
+
+test('key-values are encoded as the generated encoder does, and read back', () => {
+  const nonEmpty = fc.uint8Array({ minLength: 1, maxLength: 300, size: 'max' })
+  fc.assert(
+    fc.property(nonEmpty, data, safe, safe, safe, uint64, (key, value, create, mod, version, id) => {
+      fc.pre(mod > 0)
+      const lease = leaseId(id)
+      const field = encodeKeyValueField({ key, value, create, mod, version, lease })
+      const expected = PutResponse.encode({
+        header: undefined,
+        prev_kv: {
+          key,
+          value,
+          create_revision: BigInt(create),
+          mod_revision: BigInt(mod),
+          version: BigInt(version),
+          lease,
+        },
+      }).finish()
+      assert.deepEqual(Buffer.from(field), Buffer.from(expected))
+      const stored = Uint8Array.from(keyValueOfField(field))
+      assert.deepEqual(parseKeyValue(stored), { key, value, create, mod, version, lease })
+      assert.deepEqual(keyOfKeyValue(stored), key)
+      assert.equal(KeyValue.decode(stored).mod_revision, BigInt(mod))
+    }),
+  )
+})
+
+test('commands and puts are read as the generated decoders read them', () => {
+  const int64 = fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n)
+  fc.assert(
+    fc.property(uint64, uint64, fc.nat(9), data, int64, fc.boolean(), (id, member, kind, request, lease, flag) => {
+      const command = Command.encode({ proposal_id: id, member_id: member, kind: kind as 0, request }).finish()
+      const decoded = decodeCommand(command)
+      assert.deepEqual(
+        { ...decoded, request: Buffer.from(decoded.request) },
+        { proposalId: id, proposer: member, kind, request: Buffer.from(request) },
+      )
+      const put = {
+        key: request,
+        value: request.toReversed(),
+        lease,
+        prev_kv: flag,
+        ignore_value: !flag,
+        ignore_lease: flag,
+      }
+      // A field from the future must not disturb.
+      const unknown = Uint8Array.of(0x82, 0x7d, 2, 1, 1, 0xf8, 0x7d, 0xff, 1, 0xf1, 0x7d, 1, 2, 3, 4, 5, 6, 7, 8)
+      const read = decodePutRequest(Buffer.concat([unknown, PutRequest.encode(put).finish()]))
+      assert.deepEqual({ ...read, key: Uint8Array.from(read.key), value: Uint8Array.from(read.value) }, put)
+    }),
+  )
+})
+
+test('arbitrary bytes are read like the generated decoder reads them, or refused', () => {
+  const noise = fc.oneof(
+    data,
+    fc
+      .array(fc.constantFrom(0x0a, 0x12, 0x18, 0x20, 0x22, 0x09, 0x11, 0, 1, 2, 3, 0x7f, 0x80, 0xff), { maxLength: 40 })
+      .map((list) => Uint8Array.from(list)),
+  )
+  fc.assert(
+    fc.property(noise, (bytes) => {
+      let read: ReturnType<typeof decodePutRequest>
+      try {
+        read = decodePutRequest(bytes)
+      } catch (error) {
+        assert.ok(error instanceof EtcdError && error.reason === 'invalidRequest')
+        return
+      }
+      const expected = PutRequest.decode(bytes)
+      const plain = (put: PutRequest) => ({ ...put, key: Uint8Array.from(put.key), value: Uint8Array.from(put.value) })
+      assert.deepEqual(plain(read), plain(expected))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('the body of a lease grant', () => {
+  const { ID, TTL } = LeaseGrantResponse.decode(leaseGrantBody(leaseId(2n ** 62n), 60))
+  assert.deepEqual([ID, TTL], [2n ** 62n, 60n])
+})
