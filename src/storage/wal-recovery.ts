@@ -67,7 +67,7 @@ export async function recoverWal(options: RecoveryOptions): Promise<Recovery> {
   for (const [i, segment] of live.entries()) {
     if (i > 0) checkContinues(replay, segment)
     replay.crc = 0
-    await replaySegment(fs, log, replay, segment, i === 0, i === live.length - 1)
+    await replaySegment(fs, log, replay, segment, first.header.kind === 'continue', i === live.length - 1)
   }
   for (const { path } of all.slice(0, all.length - live.length)) {
     await fs.remove(path)
@@ -132,7 +132,7 @@ async function replaySegment(
   log: Log,
   replay: Replay,
   { path, header }: FoundSegment,
-  isFirst: boolean,
+  frontReleased: boolean,
   isLast: boolean,
 ): Promise<void> {
   const bytes = await readFront(fs, path, null)
@@ -145,7 +145,7 @@ async function replaySegment(
     if (batch === null) throw damagedAt(path, offset, 'malformed record')
     if (batch.hardState !== null) replay.hardState = batch.hardState
     if (batch.previous !== null) {
-      const fault = placeEntries(replay, batch.previous, batch.entries, isFirst && header.kind === 'continue')
+      const fault = placeEntries(replay, batch.previous, batch.entries, frontReleased)
       if (fault !== null) throw damagedAt(path, offset, fault)
     }
     replay.crc = record.crc
@@ -170,7 +170,7 @@ function isZeroFrom(bytes: Buffer, offset: number): boolean {
   return true
 }
 
-/** @param mayStartLower the segment before, to which the overwritten entries belonged, has been released. */
+/** @param mayStartLower segments before the first may have been released, and with them the entries that these replace. */
 function placeEntries(
   replay: Replay,
   previous: EntryId,

@@ -165,12 +165,12 @@ export function stateStoreContract(name: string, open: () => Promise<OpenStore>)
     withStore('the longest key, its neighbours, and values from nothing to 24 MiB', async (store) => {
       const longest = new Uint8Array(tableKeyBytesMax).fill(0x61)
       const sizes = [0, 1, 100, 4000, 5000, 40_000, 1024 * 1024, 24 * 1024 * 1024]
-      const valueOf = (size: number): Uint8Array => new Uint8Array(size).fill(size % 251)
+      const filled = (size: number): Uint8Array => new Uint8Array(size).fill(size % 251)
       await transact(store, (view) => {
         view.put('current', longest, utf8('here'))
         view.put('current', longest.subarray(1), utf8('before'))
-        for (const size of sizes) view.put('history', key(`${size}`.padStart(9, '0')), valueOf(size))
-        assert.equal(Buffer.compare(view.get('history', key('025165824'))!, valueOf(25165824)), 0)
+        for (const size of sizes) view.put('history', key(`${size}`.padStart(9, '0')), filled(size))
+        assert.equal(Buffer.compare(view.get('history', key('025165824'))!, filled(25165824)), 0)
       })
       assert.deepEqual(store.read((view) => view.get('current', longest))!.length, 4)
       const past = nextKey(longest)
@@ -189,7 +189,7 @@ export function stateStoreContract(name: string, open: () => Promise<OpenStore>)
       for (const [i, size] of sizes.entries()) {
         const value = pairs[i]![1]
         assert.equal(value.length, size)
-        assert.equal(Buffer.compare(value, valueOf(size)), 0, `value of ${size} bytes`)
+        assert.equal(Buffer.compare(value, filled(size)), 0, `value of ${size} bytes`)
         assert.equal(
           Buffer.compare(
             store.read((view) => view.get('history', pairs[i]![0])!),
