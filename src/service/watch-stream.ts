@@ -44,6 +44,8 @@ export class WatchStream {
   #queuedBytes = 0
   #blocked = false
   #closed = false
+  /** The client's requests are held back until it has read their answers. */
+  #paused = false
   #nextId = 0n
   #progressTimer: { cancel(): void } | null = null
 
@@ -78,6 +80,7 @@ export class WatchStream {
     this.#queue.push(response)
     this.#queuedBytes += response.length
     // Events never get here over the limit (`hasRoom`): these are the answers to a client that asks and does not read.
+    if (this.#queuedBytes > this.#hub.queueBytesMax) this.#pause()
     if (this.#queuedBytes > 2 * this.#hub.queueBytesMax) this.end(new EtcdError('tooManyRequests'))
   }
 
@@ -210,8 +213,18 @@ export class WatchStream {
       this.#queueHead = 0
     }
     if (!this.takesHistory || this.#closed) return
+    if (this.#paused) {
+      this.#paused = false
+      this.#io.resume?.()
+    }
     for (const watcher of this.stalled) this.#hub.resume(watcher)
     this.stalled.clear()
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#io.pause?.()
   }
 
   #close(): void {

@@ -110,6 +110,13 @@ export class FakeStream implements MessageStream {
     this.room--
     return this.room > 0
   }
+  paused = false
+  pause(): void {
+    this.paused = true
+  }
+  resume(): void {
+    this.paused = false
+  }
   end(error?: EtcdError | StatusError): void {
     if (this.ended !== null) return
     this.ended = { error }

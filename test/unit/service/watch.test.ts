@@ -415,7 +415,19 @@ test('a stopped client holds up nobody, keeps a bounded queue, and gets everythi
   )
 })
 
-test('a client that asks and does not read is ended before its answers fill the memory', () => {
+test('a client that asks and does not read is held back until it has read its answers', () => {
+  const { open } = watchHarness({ queueBytesMax: 1000 })
+  const stream = open()
+  stream.room = 1
+  let asked = 0
+  for (; asked < 100 && !stream.paused; asked++) stream.create('a')
+  assert.ok(stream.paused && asked < 60)
+  stream.drain(null)
+  assert.equal(stream.paused, false)
+  assert.equal(stream.take().length, asked)
+})
+
+test('a client that goes on asking is ended before its answers fill the memory', () => {
   const { open } = watchHarness({ queueBytesMax: 1000 })
   const stream = open()
   stream.room = 1
