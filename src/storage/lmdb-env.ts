@@ -1,5 +1,6 @@
 import { type Database, open, type Transaction } from 'lmdb'
 import { type Table, tables } from '../mvcc/view.ts'
+import { checkDataFile } from './lmdb-file.ts'
 import { StorageError } from './storage-error.ts'
 
 /** With an option that lmdb takes and its declarations leave out. */
@@ -43,6 +44,7 @@ export function openTables(path: string, access: 'write' | 'read'): TablesEnv {
     permissionsMode: 0o600,
     ...binary,
   }
+  checkDataFile(path)
   try {
     const root = open<Uint8Array, Uint8Array>(options)
     const opened = tables.map((name) => [name, root.openDB<Uint8Array, Uint8Array>({ name, ...binary })] as const)
