@@ -23,6 +23,8 @@ export interface MemberDirectory {
   urlsOf(member: MemberId): readonly URL[] | undefined
   /** That member has just said hello: it is up. */
   seen(member: MemberId): void
+  /** Encoded list of the members that this one knows to be in the cluster. */
+  memberList(): Uint8Array
 }
 
 /** One refusal of each kind is news; the dialer will keep trying. */
@@ -84,6 +86,12 @@ export class Acceptor {
     for (const connections of Object.values(this.#current)) connections.get(member)?.close('removed from the cluster')
   }
 
+  /** Tells all connected members that the list of members has changed. */
+  announceMembers(): void {
+    const list = this.#directory.memberList()
+    for (const connection of this.#current.raft.values()) connection.writer.frame(FrameType.Members, list)
+  }
+
   #welcome(connection: PeerConnection, hello: PeerHello) {
     const { self, timeouts, keepalive } = this.#context
     const from = memberId(hello.from)
@@ -112,6 +120,7 @@ export class Acceptor {
     connection.socket.write(helloFrame(self.clusterId, self.memberId, from, hello.purpose))
     connection.establish(limits.peerFrameBytesMax)
     keepalive.add(connection)
+    if (!isSnapshot) connection.writer.frame(FrameType.Members, this.#directory.memberList())
     this.#directory.seen(from)
 
     const handlers = isSnapshot

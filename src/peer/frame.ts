@@ -13,6 +13,7 @@ export const FrameType = {
   SnapshotChunk: 6,
   SnapshotEnd: 7,
   SnapshotResult: 8,
+  Members: 9,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 

@@ -9,6 +9,7 @@ import { WaitingCalls } from './calls.ts'
 import type { PeerConnection } from './connection.ts'
 import { dial } from './dial.ts'
 import { FrameType, FrameWriter, PeerProtocolError } from './frame.ts'
+import { decodeMemberList, type PeerMembers } from './member-list.ts'
 import { encodeMessage, messageSize } from './message-codec.ts'
 import type { PeerContext } from './peer-context.ts'
 
@@ -22,6 +23,7 @@ type State = 'stopped' | 'connecting' | 'connected' | 'waiting'
 export class PeerLink {
   readonly #context: PeerContext
   readonly #to: MemberId
+  readonly #onMembers: (members: PeerMembers) => void
   #urls: readonly URL[]
   #urlIndex = 0
   #state: State = 'stopped'
@@ -35,9 +37,14 @@ export class PeerLink {
   readonly #writer = new FrameWriter(limits.peerQueueBytesMax)
   readonly #calls: WaitingCalls
 
-  constructor(context: PeerContext, to: MemberId, urls: readonly URL[]) {
+  /**
+   * @param urls at least one.
+   * @param onMembers hears whom `to` holds to be members, when connected and whenever that changes.
+   */
+  constructor(context: PeerContext, to: MemberId, urls: readonly URL[], onMembers: (members: PeerMembers) => void) {
     this.#context = context
     this.#to = to
+    this.#onMembers = onMembers
     this.#urls = urls
     this.#calls = new WaitingCalls(context.timeouts.callMsMax)
   }
@@ -116,8 +123,9 @@ export class PeerLink {
       writer: this.#writer,
       onOpen: () => this.#opened(),
       onFrame: (type, payload) => {
-        if (type !== FrameType.Answer) throw new PeerProtocolError(`frame of type ${type} from the dialed side`)
-        this.#calls.answered(payload)
+        if (type === FrameType.Answer) this.#calls.answered(payload)
+        else if (type === FrameType.Members) this.#onMembers(decodeMemberList(payload))
+        else throw new PeerProtocolError(`frame of type ${type} from the dialed side`)
       },
       onClose: (reason) => this.#lost(reason),
     })

@@ -8,16 +8,16 @@ import type { PeerEvents, Peers } from '../replica/ports.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import { Acceptor } from './acceptor.ts'
 import { Keepalive } from './keepalive.ts'
+import { encodeMemberList, type PeerMembers } from './member-list.ts'
+import { MemberRoster } from './member-roster.ts'
 import { type PeerContext, PeerTls } from './peer-context.ts'
 import { defaultPeerTimeouts, type PeerTimeouts, peerAlpn } from './peer-limits.ts'
 import { failLater, PeerLink } from './peer-link.ts'
 import { type SnapshotSender, sendSnapshot } from './snapshot-sender.ts'
 
-/** Every member of the cluster; this one may be among them and is passed over. */
-export type PeerMembers = ReadonlyMap<MemberId, { readonly peerUrls: readonly string[] }>
-
 export interface PeersOptions {
   readonly self: { readonly clusterId: ClusterId; readonly memberId: MemberId }
+  /** This one may be among them and is passed over. */
   readonly members: PeerMembers
   readonly listenUrls: readonly URL[]
   /** Null: plaintext, and all peer URLs are http. Else all are https: there is no falling back. */
@@ -57,32 +57,19 @@ export function createPeers(options: PeersOptions): PeerTransport {
   const links = new Map<MemberId, PeerLink>()
   const snapshots = new Set<SnapshotSender>()
   const listeners: Listener[] = []
+  const roster = new MemberRoster(self.memberId, scheme, log)
   let state: 'new' | 'started' | 'closed' = 'new'
 
   const acceptor = new Acceptor(context, {
     urlsOf: (member) => links.get(member)?.urls,
     seen: (member) => links.get(member)?.wake(),
+    memberList: () => encodeMemberList(roster.own),
   })
 
-  const usableUrls = (member: MemberId, peerUrls: readonly string[]): URL[] => {
-    const urls: URL[] = []
-    for (const text of peerUrls) {
-      const url = URL.canParse(text) ? new URL(text) : null
-      if (url !== null && url.protocol === scheme && url.hostname !== '') urls.push(url)
-      else
-        log.error('unusable peer URL', { member: formatId(member), url: text, reason: `not a valid ${scheme}// URL` })
-    }
-    return urls
-  }
-
-  const setMembers = (members: PeerMembers): void => {
+  /** Makes the links fit the roster. */
+  const relink = (): void => {
     if (state === 'closed') return
-    const wanted = new Map<MemberId, URL[]>()
-    for (const [member, { peerUrls }] of members) {
-      if (member === self.memberId) continue
-      const urls = usableUrls(member, peerUrls)
-      if (urls.length > 0) wanted.set(member, urls)
-    }
+    const wanted = roster.others()
     for (const [member, link] of links) {
       if (wanted.has(member)) continue
       links.delete(member)
@@ -95,10 +82,18 @@ export function createPeers(options: PeersOptions): PeerTransport {
         existing.setUrls(urls)
         continue
       }
-      const link = new PeerLink(context, member, urls)
+      const link = new PeerLink(context, member, urls, (members) => {
+        if (links.get(member) === link && roster.vouch(member, members)) relink()
+      })
       links.set(member, link)
       if (state === 'started') link.start()
     }
+  }
+
+  const setMembers = (members: PeerMembers): void => {
+    roster.setOwn(members)
+    relink()
+    acceptor.announceMembers()
   }
   setMembers(options.members)
 

@@ -1,8 +1,8 @@
 import { type ClusterId, clusterId, type MemberId, memberId } from '../../../src/base/ids.ts'
 import type { Log } from '../../../src/base/log.ts'
 import type { TlsFiles } from '../../../src/config/member-config.ts'
+import { createPeers, type PeerMembers, type PeerTransport } from '../../../src/peer/index.ts'
 import type { PeerTimeouts } from '../../../src/peer/peer-limits.ts'
-import { createPeers, type PeerMembers, type PeerTransport } from '../../../src/peer/peers.ts'
 import { type Message, MessageKind } from '../../../src/raft/types.ts'
 import type { PeerCallDone, PeerEvents, PeerMethod, SnapshotSink, StagedState } from '../../../src/replica/ports.ts'
 

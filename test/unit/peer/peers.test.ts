@@ -166,6 +166,37 @@ describe('connections come and go', () => {
     assert.equal(two.received.length, 0)
   })
 
+  test('a member that was away hears of a new one from one that it knows', async () => {
+    const one = make({ id: 61n })
+    const two = make({ id: 62n })
+    const three = make({ id: 63n })
+    for (const each of [one, two, three]) await each.transport.start()
+    const all = membersOf([one, two, three], 'http')
+    one.transport.setMembers(all)
+    two.transport.setMembers(membersOf([one, two], 'http'))
+    three.transport.setMembers(all)
+    await until('the new one is listened to, and answered', () => {
+      three.transport.peers.send([heartbeat(three, two, 4)])
+      two.transport.peers.send([heartbeat(two, three, 5)])
+      return two.received.length > 0 && three.received.length > 0
+    })
+
+    // It was removed and we know it: what a member that lags behind says does not count.
+    two.transport.setMembers(all)
+    two.transport.setMembers(membersOf([one, two], 'http'))
+    await until('it is refused', () => three.warnings.some((line) => line.includes('not a member')))
+    one.transport.setMembers(membersOf([one, two], 'http'))
+    one.transport.setMembers(all)
+    const { error } = await call(two, one, 'leaseRenew', 'the answer comes behind the lists')
+    assert.equal(error, null)
+    assert.equal(two.transport.connectedMs(three.id), null)
+    two.received.length = 0
+    three.transport.peers.send([heartbeat(three, two, 6)])
+    one.transport.peers.send([heartbeat(one, two, 7)])
+    await until('the message of the known one is there', () => two.received.length > 0)
+    assert.ok(two.received.every((message) => message.from === one.id))
+  })
+
   test('a member that moves is followed', async () => {
     const one = make({ id: 41n })
     const two = make({ id: 42n })
