@@ -38,7 +38,7 @@ export function executeCommand(mutation: Mutation, { kind, request }: DecodedCom
     case Command_Kind.PUT: {
       const put = decodePutRequest(request)
       checkPut(put)
-      checkPutAgainst(mutation.view, put)
+      checkPutAgainst(mutation.view, put, 'alone')
       return withBody(executePut(mutation, put, wanted).body)
     }
     case Command_Kind.DELETE_RANGE: {

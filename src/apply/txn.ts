@@ -73,7 +73,7 @@ function choosePath(view: ReadView, request: TxnRequest): Path {
 function checkPuts(view: ReadView, path: Path): void {
   for (const { op, nested } of path.steps) {
     if (nested !== null) checkPuts(view, nested)
-    else if (op.request?.$case === 'request_put') checkPutAgainst(view, op.request.value)
+    else if (op.request?.$case === 'request_put') checkPutAgainst(view, op.request.value, 'inTxn')
   }
 }
 

@@ -17,15 +17,21 @@ export interface OpResult {
 }
 
 /**
- * What a put needs of the state before it.
+ * What a put needs of the state before it. Outside a transaction a missing lease is named first, inside a missing key,
+ * as in etcd.
  *
- * @throws EtcdError keyNotFound, leaseNotFound
+ * @throws EtcdError leaseNotFound, keyNotFound
  */
-export function checkPutAgainst(view: ReadView, request: PutRequest): void {
+export function checkPutAgainst(view: ReadView, request: PutRequest, where: 'alone' | 'inTxn'): void {
+  if (where === 'alone') requireLease(view, request)
   if ((request.ignore_value || request.ignore_lease) && getCurrentBytes(view, request.key) === undefined) {
     throw new EtcdError('keyNotFound')
   }
-  if (request.lease !== 0n && !hasLease(view, leaseId(request.lease))) throw new EtcdError('leaseNotFound')
+  if (where === 'inTxn') requireLease(view, request)
+}
+
+function requireLease(view: ReadView, { lease }: PutRequest): void {
+  if (lease !== 0n && !hasLease(view, leaseId(lease))) throw new EtcdError('leaseNotFound')
 }
 
 /** The request has passed all checks. */

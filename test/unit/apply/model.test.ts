@@ -58,7 +58,10 @@ function runStep(store: Store, model: ModelStore, step: typeof steps extends fc.
   switch (step.kind) {
     case 'put': {
       const applied = store.put(step.request)
-      const expected = attempt(() => firstResponse(model, { $case: 'request_put', value: step.request }))
+      const expected = attempt(() => {
+        if (step.request.lease !== 0n && !model.leases.has(step.request.lease)) throw new Error('leaseNotFound')
+        return firstResponse(model, { $case: 'request_put', value: step.request })
+      })
       return same(answerOf(applied, PutResponse.decode), expected)
     }
     case 'delete': {
