@@ -15,6 +15,8 @@ import { defaultPeerTimeouts, type PeerTimeouts, peerAlpn } from './peer-limits.
 import { failLater, PeerLink } from './peer-link.ts'
 import { type SnapshotSender, sendSnapshot } from './snapshot-sender.ts'
 
+export type { PeerMembers }
+
 export interface PeersOptions {
   readonly self: { readonly clusterId: ClusterId; readonly memberId: MemberId }
   /** This one may be among them and is passed over. */
