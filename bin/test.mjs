@@ -24,6 +24,9 @@ const scratch = mkdtempSync(join(tmpdir(), 'leasehold-test-'))
 
 const run = (command, args) => spawnSync(command, args, { cwd: root, env, stdio: 'inherit' }).status ?? 1
 
+/** No test file takes longer; one that hangs must not hold up the others for ever. */
+const fileTimeoutMs = 10 * 60_000
+
 /** Runs node:test and adds up what its closing counts say. */
 function tests(stage, pattern, concurrency) {
   const files = globSync(pattern, { cwd: root }).sort()
@@ -32,6 +35,7 @@ function tests(stage, pattern, concurrency) {
   const exit = run(node, [
     '--test',
     `--test-concurrency=${concurrency}`,
+    `--test-timeout=${fileTimeoutMs}`,
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
     '--test-reporter=tap',

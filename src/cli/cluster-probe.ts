@@ -23,7 +23,7 @@ interface Codec<T> {
 }
 
 /**
- * Asks one member what a client would ask it: its status, and a linearizable read, which takes a leader and a majority.
+ * Asks one member, whose certificate must be valid for localhost, what a client would ask it: its status, and a linearizable read, which takes a leader and a majority.
  *
  * @throws Error if it cannot be reached, does not trust us, or has no leader.
  */
@@ -31,6 +31,8 @@ export async function probe(url: string, files: ClientFiles): Promise<ProbedMemb
   const client = new Client(
     new URL(url).host,
     credentials.createSsl(readFileSync(files.caFile), readFileSync(files.keyFile), readFileSync(files.certFile)),
+    // Node refuses an IP address as the TLS server name that grpc-js makes of the target.
+    { 'grpc.ssl_target_name_override': 'localhost' },
   )
   try {
     const status = await call(client, '/etcdserverpb.Maintenance/Status', StatusRequest, {}, StatusResponse)

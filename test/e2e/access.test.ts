@@ -168,12 +168,14 @@ describe('files that are not safe to use', () => {
 
   async function refusedStart(replace: Partial<Identity>, reason: RegExp): Promise<void> {
     const [client, peer] = await freePorts(2)
+    // A folder of its own: the address, and with it the identity, is another for each start.
+    const dataDir = join(cluster.dir, `data-${client}`)
     const files = { ...cluster.certificates.server, ...replace }
     const { code, stderr } = await run(
       leasehold,
       [
         'serve',
-        `--data-dir=${join(cluster.dir, 'data')}`,
+        `--data-dir=${dataDir}`,
         `--listen-client-urls=https://127.0.0.1:${client}`,
         `--advertise-client-urls=https://127.0.0.1:${client}`,
         `--listen-peer-urls=http://127.0.0.1:${peer}`,

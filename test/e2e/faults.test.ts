@@ -35,25 +35,22 @@ async function assertNothingLost(cluster: TestCluster, load: WriteLoad): Promise
 
 test('the leader is killed under load, twice: no acknowledged write is lost on any member', async () => {
   await using cluster = await TestCluster.start({ size: 3 })
-  const load = startLoad(cluster)
-  try {
-    for (let round = 0; round < 2; round++) {
-      await load.more(300)
-      const leader = await cluster.leader()
-      await leader.kill()
-      await load.more(300)
-      leader.start()
-      await cluster.waitUntilServing()
-    }
-  } finally {
-    await load.stop()
+  await using load = startLoad(cluster)
+  for (let round = 0; round < 2; round++) {
+    await load.more(300)
+    const leader = await cluster.leader()
+    await leader.kill()
+    await load.more(300)
+    leader.start()
+    await cluster.waitUntilServing()
   }
+  await load.stop()
   await assertNothingLost(cluster, load)
 })
 
 test('all members are killed under load and started again: no acknowledged write is lost', async () => {
   await using cluster = await TestCluster.start({ size: 3 })
-  const load = startLoad(cluster)
+  await using load = startLoad(cluster)
   await load.more(500)
   await Promise.all(cluster.members.map((member) => member.kill()))
   await load.stop()
@@ -67,38 +64,32 @@ test('a follower that stands still for 20 s holds nobody up and catches up', asy
   await using cluster = await TestCluster.start({ size: 3 })
   const follower = await cluster.follower()
   const others = cluster.members.filter((member) => member !== follower)
-  const load = startLoad(cluster, others)
-  try {
-    await load.more(100)
-    follower.signal('SIGSTOP')
-    // The length of the pause is the point of this test.
-    const paused = sleep(20_000)
-    await load.more(1000)
-    await paused
-    await load.more(100)
-    follower.signal('SIGCONT')
-    await cluster.waitUntilServing([follower])
-    await load.more(100)
-  } finally {
-    await load.stop()
-  }
+  await using load = startLoad(cluster, others)
+  await load.more(100)
+  follower.signal('SIGSTOP')
+  // The length of the pause is the point of this test.
+  const paused = sleep(20_000)
+  await load.more(1000)
+  await paused
+  await load.more(100)
+  follower.signal('SIGCONT')
+  await cluster.waitUntilServing([follower])
+  await load.more(100)
+  await load.stop()
   await assertNothingLost(cluster, load)
 })
 
 test('a member whose folder was wiped comes back with everything', async () => {
   await using cluster = await TestCluster.start({ size: 3, flags: ['--snapshot-count=500'] })
-  const load = startLoad(cluster)
-  try {
-    await load.more(1000)
-    const follower = await cluster.follower()
-    await follower.kill()
-    follower.wipe()
-    await load.more(1000)
-    follower.start()
-    await cluster.waitUntilServing([follower])
-  } finally {
-    await load.stop()
-  }
+  await using load = startLoad(cluster)
+  await load.more(1000)
+  const follower = await cluster.follower()
+  await follower.kill()
+  follower.wipe()
+  await load.more(1000)
+  follower.start()
+  await cluster.waitUntilServing([follower])
+  await load.stop()
   await assertNothingLost(cluster, load)
 })
 
@@ -141,7 +132,7 @@ for (const serveThreads of [0, 2])
   test(`a single member with --serve-threads ${serveThreads} keeps what it acknowledged when it is killed`, async () => {
     await using cluster = await TestCluster.start({ size: 1, flags: [`--serve-threads=${serveThreads}`] })
     const [member] = cluster.members as [TestMember]
-    const load = startLoad(cluster)
+    await using load = startLoad(cluster)
     await load.more(500)
     await member.kill()
     await load.stop()

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
 import { PutRequest, PutResponse } from '../../src/wire/gen/rpc.ts'
 import type { Identity } from './certificates.ts'
@@ -13,12 +14,14 @@ export interface WriteLoadOptions {
 }
 
 const callDeadlineMs = 2000
+const failureBackoffMs = 20
 
 /** Writers that never stop until told, each write to a key of its own, and a record of those that were acknowledged. */
-export class WriteLoad {
+export class WriteLoad implements AsyncDisposable {
   /** Key -> value of every write that the cluster said it has. */
   readonly acknowledged = new Map<string, string>()
   failures = 0
+  #lastError: unknown = null
   readonly #options: WriteLoadOptions
   readonly #clients: readonly Client[]
   readonly #writers: Promise<void>[]
@@ -32,8 +35,13 @@ export class WriteLoad {
         new Client(
           new URL(url).host,
           credentials.createSsl(readFileSync(caFile), readFileSync(keyFile), readFileSync(certFile)),
-          // A member that is killed and comes back is tried again soon.
-          { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 500 },
+          // A member that is killed and comes back is tried again soon. Node refuses an IP address as the TLS server name
+          // that grpc-js makes of the target; the certificates have localhost beside it.
+          {
+            'grpc.ssl_target_name_override': 'localhost',
+            'grpc.initial_reconnect_backoff_ms': 100,
+            'grpc.max_reconnect_backoff_ms': 500,
+          },
         ),
     )
     this.#writers = Array.from({ length: options.writers }, (_, writer) => this.#write(writer))
@@ -47,10 +55,12 @@ export class WriteLoad {
       try {
         await this.#put(this.#clients[endpoint % this.#clients.length]!, key, value)
         this.acknowledged.set(key, value)
-      } catch {
+      } catch (error) {
         // It may or may not have been written; only what was acknowledged is promised.
         this.failures++
+        this.#lastError = error
         endpoint++
+        await sleep(failureBackoffMs)
       }
     }
   }
@@ -72,12 +82,24 @@ export class WriteLoad {
   /** Waits until `count` more writes are acknowledged than now. */
   async more(count: number, timeoutMs?: number): Promise<void> {
     const target = this.acknowledged.size + count
-    await waitFor(`${count} more acknowledged writes`, () => this.acknowledged.size >= target, timeoutMs)
+    await waitFor(`${count} more acknowledged writes`, () => this.acknowledged.size >= target, timeoutMs).catch(
+      (error) => {
+        const { acknowledged, failures } = this
+        throw new Error(`${error.message}; in all ${acknowledged.size}, and ${failures} failures`, {
+          cause: this.#lastError,
+        })
+      },
+    )
   }
 
+  /** Repeatable. */
   async stop(): Promise<void> {
     this.#stopped = true
     await Promise.all(this.#writers)
     for (const client of this.#clients) client.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
   }
 }

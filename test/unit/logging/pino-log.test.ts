@@ -35,7 +35,7 @@ for (const field of redactedFields) {
   test(`the value of a field named ${field} never reaches the log`, () => {
     const { log, lines } = recorder()
     log.info('x', { [field]: 'hunter2', nested: { [field]: 'hunter2' } })
-    assert.ok(!lines[0]!.includes('hunter2'), lines[0])
+    assert.ok(!lines[0]!.includes('hunter2'))
     assert.ok(lines[0]!.includes('[redacted]'))
   })
 }
