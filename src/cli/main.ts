@@ -26,8 +26,12 @@ function program(exit: (code: number) => void): Command {
     .command('quickstart')
     .description('an authority, certificates and a cluster with mutual TLS on this machine; keeps its data')
     .option('--dir <folder>', 'where certificates, data and logs go', '.quickstart')
-    .option('--members <n>', 'members of the cluster, 1 to 7', count, 3)
-    .option('--base-port <port>', 'first of the ports: clients and members take two for each member', count, 23790)
+    .option('--members <n>', 'members of a new cluster, 1 to 7 (default: 3)', count)
+    .option(
+      '--base-port <port>',
+      'first of the ports of a new cluster, two for each member (default: from 23790)',
+      count,
+    )
     .option('--serve-threads <n>', 'serving threads of each member', count, 1)
     .option('--once <command>', 'run a shell command with ETCDCTL_* set, then stop; exits with its code')
     .action(async (options) => {
@@ -57,7 +61,7 @@ function program(exit: (code: number) => void): Command {
     .option('--dns <name>', 'DNS name; may be repeated', collect, [])
     .option('--ip <address>', 'IP address; may be repeated', collect, [])
     .option('--uri <uri>', 'URI; may be repeated', collect, [])
-    .option('--days <n>', 'validity in days; the default is the profile’s', count)
+    .option('--days <n>', "validity in days; the default is the profile's", count)
     .action(async (options) => {
       const { pkiIssue } = await import('./pki-issue.ts')
       exit(await pkiIssue(options))
