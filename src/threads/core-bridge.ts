@@ -47,8 +47,19 @@ export class CoreBridge {
   #flushScheduled = false
   #closed = false
 
-  /** @param post takes the buffer over. */
-  constructor(core: CoreHandle, encoder: CommitEncoder, post: (message: ArrayBuffer) => void) {
+  readonly #soon: (callback: () => void) => void
+
+  /**
+   * @param post takes the buffer over.
+   * @param soon runs its argument after the callback at hand, in which the core usually gives many answers.
+   */
+  constructor(
+    core: CoreHandle,
+    encoder: CommitEncoder,
+    post: (message: ArrayBuffer) => void,
+    soon: (callback: () => void) => void = queueMicrotask,
+  ) {
+    this.#soon = soon
     this.#core = core
     this.#encoder = encoder
     this.#post = post
@@ -157,11 +168,10 @@ export class CoreBridge {
     this.#scheduleFlush()
   }
 
-  /** After the callback at hand, in which the core usually gives many answers. */
   #scheduleFlush(): void {
     if (this.#flushScheduled) return
     this.#flushScheduled = true
-    queueMicrotask(() => {
+    this.#soon(() => {
       this.#flushScheduled = false
       if (this.#closed) {
         this.#writer.clear()

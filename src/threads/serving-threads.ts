@@ -29,6 +29,9 @@ export interface ServingThreads {
   close(drainMs?: number): Promise<void>
 }
 
+/** Beside this module, as a source or as it was built. */
+const servingThreadEntry = new URL(`serving-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+
 const restartMsMax = 10_000
 /** A thread that served this long starts again without a pause to speak of. */
 const steadyMs = 60_000
@@ -132,7 +135,7 @@ class ServingThread<Serve> {
       },
       serve,
     }
-    const worker = new Worker(entry ?? new URL(import.meta.resolve('./serving-thread.ts')), {
+    const worker = new Worker(entry ?? servingThreadEntry, {
       workerData: data,
       name: `serving-${this.#number}`,
     })

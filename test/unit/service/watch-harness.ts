@@ -4,7 +4,9 @@ import type { StatusError } from '../../../src/service/status-error.ts'
 import type { MessageStream } from '../../../src/service/stream.ts'
 import { createWatchService } from '../../../src/service/watch.ts'
 import type { WatchTimers } from '../../../src/service/watch-timers.ts'
+import { CommitEncoder, CoreBridge } from '../../../src/threads/core-bridge.ts'
 import { LocalMember } from '../../../src/threads/local-member.ts'
+import { ThreadMember } from '../../../src/threads/thread-member.ts'
 import { Event_EventType } from '../../../src/wire/gen/kv.ts'
 import {
   type WatchCreateRequest,
@@ -197,11 +199,39 @@ export function describe(response: WatchResponse): string {
   return parts.join(' ')
 }
 
-export function watchHarness(options: { readonly queueBytesMax?: number } = {}) {
+/** Joins a member to the core as a thread would be, with each message under way for some turns. */
+function threadMember(core: FakeCore, timers: ManualTimers): ThreadMember {
+  const soon = (callback: () => void): void => timers.soon(callback)
+  const bridge = new CoreBridge(
+    core,
+    new CommitEncoder(),
+    (message) => timers.soon(() => member.receive(message)),
+    soon,
+  )
+  const known = {
+    leader: core.leader(),
+    term: core.term(),
+    appliedIndex: core.appliedIndex(),
+    revision: core.revision(),
+    path: '',
+  }
+  const member = new ThreadMember(core.info, known, {
+    post: (message) => timers.soon(() => bridge.receive(message)),
+    openReader: () => ({ read: core.read, refresh: () => {}, close: async () => {} }),
+    soon,
+    closeFailed: (error) => {
+      throw error
+    },
+  })
+  return member
+}
+
+export function watchHarness(options: { readonly queueBytesMax?: number; readonly threaded?: boolean } = {}) {
+  const { threaded = false, ...rest } = options
   const core = new FakeCore()
   const timers = new ManualTimers()
-  const member = new LocalMember(core, core.read)
-  const service = createWatchService(member, { ...options, log: silentLog, timers })
+  const member = threaded ? threadMember(core, timers) : new LocalMember(core, core.read)
+  const service = createWatchService(member, { ...rest, log: silentLog, timers })
   const open = (metadata: Record<string, string> = {}): FakeStream => {
     const stream = new FakeStream(metadata)
     service.serve(stream)
