@@ -35,6 +35,15 @@ test('one vote per term, also after a restart', () => {
   assert.equal(sentKinds(takeReady(again), MessageKind.VoteResponse)[0]?.reject, true)
 })
 
+test('who gave its vote gives the candidate an election timeout', () => {
+  const raft = makeRaft({ log: '1', term: 3 })
+  for (let i = 0; i < 9; i++) step(raft, { kind: 'tick' })
+  receive(raft, MessageKind.Vote, 2, { index: 1, logTerm: 1 })
+  assert.equal(raft.vote, id(2))
+  for (let i = 0; i < 9; i++) step(raft, { kind: 'tick' })
+  assert.equal(raft.role, 'follower')
+})
+
 test('election timeouts are drawn anew from [electionTicks, 2 * electionTicks)', () => {
   const seen = new Set<number>()
   for (let seed = 0; seed < 200; seed++) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MessageKind, type Raft, step, takeReady } from '../../../src/raft/index.ts'
 import { acknowledgeAll, makeLeader } from './lead.ts'
-import { id, makeRaft, receive, sentKinds, settle } from './make-raft.ts'
+import { id, makeRaft, proposeChange, receive, sentKinds, settle, timeOut } from './make-raft.ts'
 
 const read = (raft: Raft, context: bigint): unknown => step(raft, { kind: 'readIndex', context })
 
@@ -109,6 +109,41 @@ test('who loses leadership answers none of its reads', () => {
   receive(raft, MessageKind.HeartbeatResponse, 2, { term, context })
   receive(raft, MessageKind.HeartbeatResponse, 3, { term: term + 1, context })
   assert.equal(takeReady(raft).readStates.length, 0)
+})
+
+test('a read asked in one term of office is not answered in the next', () => {
+  const raft = establishedLeader([1, 2, 3])
+  read(raft, 1n)
+  settle(raft)
+  receive(raft, MessageKind.Heartbeat, 2, { term: raft.term + 1 })
+  settle(raft)
+  for (const kind of [MessageKind.PreVoteResponse, MessageKind.VoteResponse] as const) {
+    if (kind === MessageKind.PreVoteResponse) timeOut(raft)
+    settle(raft)
+    receive(raft, kind, 3, { term: raft.term + (kind === MessageKind.PreVoteResponse ? 1 : 0), index: 1 })
+  }
+  assert.equal(raft.role, 'leader')
+  settle(raft)
+  acknowledgeAll(raft, 3)
+  read(raft, 2n)
+  const context = sentKinds(takeReady(raft), MessageKind.Heartbeat)[0]?.context ?? 0n
+  receive(raft, MessageKind.HeartbeatResponse, 3, { context })
+  assert.deepEqual(
+    takeReady(raft).readStates.map((state) => state.context),
+    [2n],
+  )
+})
+
+test('a majority that became smaller may have confirmed already', () => {
+  const raft = establishedLeader([1, 2])
+  assert.equal(proposeChange(raft), 'accepted')
+  settle(raft)
+  acknowledgeAll(raft, 2)
+  settle(raft)
+  read(raft, 1n)
+  assert.equal(settle(raft).readStates.length, 0)
+  step(raft, { kind: 'confChangeApplied', change: { kind: 'remove', member: id(2) } })
+  assert.deepEqual(settle(raft).readStates, [{ context: 1n, index: 2 }])
 })
 
 test('reads that wait are bounded', () => {

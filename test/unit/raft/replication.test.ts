@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { noMember } from '../../../src/base/ids.ts'
-import { type Message, MessageKind, raftStatus, step, takeReady } from '../../../src/raft/index.ts'
+import { type Message, MessageKind, type Raft, raftStatus, step, takeReady } from '../../../src/raft/index.ts'
 import { acknowledgeAll, makeLeader } from './lead.ts'
 import { entriesOf, id, makeRaft, propose, receive, sentKinds, settle, termsOf } from './make-raft.ts'
 
@@ -120,31 +120,56 @@ test('after a transport failure the leader goes back to probing after what it kn
   assert.equal(step(raft, { kind: 'unreachable', to: id(9) }), 'dropped')
 })
 
-test('a snapshot goes only to those who are there, and its fate moves the follower on', () => {
-  for (const { ok, next } of [
-    { ok: true, next: 3 },
-    { ok: false, next: 1 },
-  ]) {
-    const raft = makeLeader({ log: '1', commit: 1, applied: 1 })
-    acknowledgeAll(raft, 3)
-    settle(raft)
-    step(raft, { kind: 'applied', index: 2 })
-    step(raft, { kind: 'compactLog', index: 2 })
-    for (let i = 0; i < 10; i++) {
-      receive(raft, MessageKind.HeartbeatResponse, 3)
-      step(raft, { kind: 'tick' })
-    }
-    receive(raft, MessageKind.AppendResponse, 3, { index: 2 })
-    settle(raft)
-    receive(raft, MessageKind.AppendResponse, 2, { index: 1, reject: true, rejectHint: 0 })
-    const [snapshot] = sentKinds(settle(raft), MessageKind.Snapshot)
-    assert.equal(snapshot?.to, id(2))
-    assert.equal(snapshot?.snapshot, undefined, 'the driver says what it sends')
+/** A leader whose log begins after entry 2, with member 2 known to have nothing; both others are there unless `silent`. */
+function leaderWithoutPast(silent = false): Raft {
+  const raft = makeLeader({ log: '1', commit: 1, applied: 1 })
+  acknowledgeAll(raft, 3)
+  settle(raft)
+  step(raft, { kind: 'applied', index: 2 })
+  step(raft, { kind: 'compactLog', index: 2 })
+  receive(raft, MessageKind.AppendResponse, 2, { index: 1, reject: true, rejectHint: 0 })
+  if (!silent) return raft
+  for (let i = 0; i < 10; i++) {
+    receive(raft, MessageKind.HeartbeatResponse, 3)
+    step(raft, { kind: 'tick' })
+  }
+  return raft
+}
+
+test('a state goes only to those who are there to take it', () => {
+  const raft = leaderWithoutPast(true)
+  assert.equal(sentKinds(settle(raft), MessageKind.Snapshot).length, 0)
+  receive(raft, MessageKind.HeartbeatResponse, 2)
+  const [snapshot] = sentKinds(settle(raft), MessageKind.Snapshot)
+  assert.equal(snapshot?.to, id(2))
+  assert.equal(snapshot?.snapshot, undefined, 'the driver says what it sends')
+})
+
+for (const { ok, next } of [
+  { ok: true, next: 3 },
+  { ok: false, next: 1 },
+]) {
+  test(`after a state was sent, ${ok ? 'with' : 'without'} success, the next probe is at ${next}`, () => {
+    const raft = leaderWithoutPast()
+    assert.equal(sentKinds(settle(raft), MessageKind.Snapshot).length, 1)
     propose(raft)
-    assert.equal(appendsTo(settle(raft).messages, 2).length, 0)
+    receive(raft, MessageKind.HeartbeatResponse, 2)
+    assert.equal(appendsTo(settle(raft).messages, 2).length, 0, 'nothing else is sent meanwhile')
     step(raft, { kind: 'snapshotReport', to: id(2), ok })
     assert.equal(raftStatus(raft).progress?.get(id(2))?.next, next)
-  }
+    assert.equal(sentKinds(settle(raft), MessageKind.Snapshot).length, 0, 'a failure is not repeated at once')
+    receive(raft, MessageKind.HeartbeatResponse, 2)
+    assert.equal(sentKinds(settle(raft), ok ? MessageKind.Append : MessageKind.Snapshot)[0]?.to, id(2))
+  })
+}
+
+test('a follower that has what it lacked moves on before the report comes', () => {
+  const raft = leaderWithoutPast()
+  settle(raft)
+  propose(raft)
+  receive(raft, MessageKind.AppendResponse, 2, { index: 2 })
+  assert.equal(appendsTo(settle(raft).messages, 2)[0]?.index, 2)
+  assert.equal(raftStatus(raft).progress?.get(id(2))?.state, 'replicate')
 })
 
 for (const { name, log, commit, fields, want } of [
