@@ -50,7 +50,7 @@ describe('a listening member', () => {
     sockets.push(socket)
     return socket
   }
-  const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
+  const closed = (socket: Socket) => until('the connection is closed', () => socket.closed)
 
   for (const { name, bytes } of [
     { name: 'an HTTP/2 preface', bytes: Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n') },
