@@ -69,7 +69,11 @@ export interface Message {
   readonly from: MemberId
   readonly to: MemberId
   readonly term: Term
-  /** Append: the entry before `entries`. Vote, PreVote: the candidate's last entry. AppendResponse: see `rejectHint`. */
+  /**
+   * Append: the entry before `entries`. Vote, PreVote: the candidate's last entry. AppendResponse: see `rejectHint`.
+   * VoteResponse, PreVoteResponse: `index` is the voter's last entry. ReadIndexResponse: `index` is the barrier.
+   * Heartbeat: `logTerm` is the term of the entry at `commit`, 0 if the leader has compacted it.
+   */
   readonly logTerm?: Term
   readonly index?: Index
   readonly commit?: Index
@@ -93,7 +97,10 @@ export type Input =
   /** Asks for a read barrier; answered by a ReadState with the same context, or never (the asker retries). */
   | { readonly kind: 'readIndex'; readonly context: bigint }
   | { readonly kind: 'transferLeader'; readonly to: MemberId }
-  /** Entries up to `last` and all hard states handed out before are on disk. */
+  /**
+   * Entries up to `last` and all hard states handed out before are on disk. `last` is one of an entry that was handed
+   * out; writes that brought none need not be reported.
+   */
   | { readonly kind: 'persisted'; readonly last: EntryId }
   | { readonly kind: 'applied'; readonly index: Index }
   /** A committed configuration change has been applied; `change` null: it was refused, only the pending mark goes. */
@@ -118,6 +125,7 @@ export interface ReadState {
  * then `persisted`, and only then `messagesAfterPersist`; `committed` to the state machine (always already persisted here).
  */
 export interface Ready {
+  /** If only `commit` moved, it need not be written by itself: it is a hint that saves work after a restart. */
   readonly hardState: HardState | null
   readonly entries: readonly Entry[]
   readonly messages: readonly Message[]
