@@ -1,4 +1,5 @@
 import { noMember } from '../base/ids.ts'
+import { commitTo, termAt } from './log.ts'
 import { type Ballot, electionResult } from './quorum.ts'
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from './roles.ts'
 import { hasUnappliedConfChange, isOnlyVoter, isVoter, type Raft, send } from './state.ts'
@@ -80,6 +81,8 @@ export function handleVoteRequest(raft: Raft, message: Message): void {
     // A granted pre-vote is for the term that was asked about; a refusal tells the asker ours.
     term: grant ? message.term : raft.term,
     index: log.lastIndex,
+    commit: log.commit,
+    logTerm: termAt(log, log.commit),
     reject: !grant,
   })
 }
@@ -87,6 +90,7 @@ export function handleVoteRequest(raft: Raft, message: Message): void {
 /** An answer to this member's campaign. */
 export function handleVoteResponse(raft: Raft, message: Message): 'accepted' | 'dropped' {
   const pre = message.kind === MessageKind.PreVoteResponse
+  if (raft.role !== 'leader') learnCommit(raft, message)
   if (raft.role !== (pre ? 'preCandidate' : 'candidate')) return 'dropped'
   // An answer to an earlier campaign.
   if (pre && !message.reject && message.term !== raft.term + 1) return 'dropped'
@@ -96,6 +100,17 @@ export function handleVoteResponse(raft: Raft, message: Message): 'accepted' | '
   if (!pre) raft.termDurable = true
   countVotes(raft)
   return 'accepted'
+}
+
+/**
+ * A voter says what it knows to be committed. It matters when a leader has removed itself: whoever stays may need a vote
+ * of the removed one, which has the longer log and refuses, until it learns that the removal is committed.
+ */
+function learnCommit(raft: Raft, { commit = 0, logTerm = 0 }: Message): void {
+  const { log } = raft
+  if (commit <= log.commit || termAt(log, commit) !== logTerm) return
+  commitTo(log, commit)
+  if (raft.role !== 'follower' && hasUnappliedConfChange(raft)) becomeFollower(raft, raft.term, noMember)
 }
 
 function ballot(raft: Raft, message: Message): Ballot {

@@ -71,7 +71,8 @@ export interface Message {
   readonly term: Term
   /**
    * Append: the entry before `entries`. Vote, PreVote: the candidate's last entry. AppendResponse: see `rejectHint`.
-   * VoteResponse, PreVoteResponse: `index` is the voter's last entry. ReadIndexResponse: `index` is the barrier.
+   * VoteResponse, PreVoteResponse: `index` is the voter's last entry, `logTerm` the term at its `commit`.
+   * ReadIndexResponse: `index` is the barrier.
    * Heartbeat: `logTerm` is the term of the entry at `commit`, 0 if the leader has compacted it.
    */
   readonly logTerm?: Term

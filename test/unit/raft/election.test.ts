@@ -231,3 +231,24 @@ test('check-quorum: heard from a majority within each election timeout, or no le
   timeout(2)
   assert.equal(raft.role, 'follower')
 })
+
+for (const { name, commit, logTerm, committed } of [
+  { name: 'an entry it has', commit: 2, logTerm: 1, committed: 2 },
+  { name: 'another entry at that index', commit: 2, logTerm: 2, committed: 0 },
+  { name: 'an entry it has not', commit: 4, logTerm: 1, committed: 0 },
+]) {
+  test(`a candidate learns from a refusal that ${name} is committed${committed ? '' : ', and does not believe it'}`, () => {
+    const raft = makeRaft({ log: '1 1 1' })
+    timeOut(raft)
+    receive(raft, MessageKind.PreVoteResponse, 2, { reject: true, index: 9, commit, logTerm })
+    assert.equal(raft.log.commit, committed)
+  })
+}
+
+test('a candidate that learns of a change it has not applied gives up', () => {
+  const raft = makeRaft({ log: '1 1c 1', commit: 1, applied: 1 })
+  timeOut(raft)
+  receive(raft, MessageKind.PreVoteResponse, 2, { reject: true, index: 9, commit: 2, logTerm: 1 })
+  assert.equal(raft.role, 'follower')
+  assert.equal(raft.term, 1)
+})
