@@ -18,6 +18,7 @@ import type { MemberInfo } from './service/member.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
 import { openWal } from './storage/wal.ts'
 import { startServing } from './threads/serving.ts'
+import type { MemberRecord } from './wire/gen/internal.ts'
 
 export interface RunningMember {
   /** Hands leadership over, ends calls, closes storage. */
@@ -68,7 +69,7 @@ async function compose(
   closers.push(() => state.close())
   const wal = await openWal({ dir: walDir, clusterId: cluster.clusterId, memberId: self.id, log })
   closers.push(() => wal.log.close())
-  await ensureState(state, cluster, config.dataDir)
+  await ensureState(state, cluster, config)
 
   const info: MemberInfo = {
     clusterId: cluster.clusterId,
@@ -81,11 +82,15 @@ async function compose(
     watchProgressIntervalMs: config.watchProgressIntervalMs,
   }
   const failure = Promise.withResolvers<Error>()
-  const members = (): ReturnType<typeof listMembers> => state.read(listMembers)
+  // Before its first snapshot a member that joins has only the flags' word for who the others are.
+  const knownMembers = (): readonly MemberRecord[] => {
+    const members = state.read(listMembers)
+    return members.length > 0 ? members : initialRecords(cluster)
+  }
   let replica: Replica
   const transport = createPeers({
     self: { clusterId: cluster.clusterId, memberId: self.id },
-    members: peerUrlsById(members()),
+    members: peerUrlsById(knownMembers()),
     listenUrls: config.listenPeerUrls,
     tls: config.peerTls,
     log,
@@ -111,11 +116,11 @@ async function compose(
       peers: transport.peers,
       clock: realClock,
       report: log,
-      membersChanged: () => transport.setMembers(peerUrlsById(members())),
+      membersChanged: () => transport.setMembers(peerUrlsById(knownMembers())),
       failed: failure.resolve,
     },
   )
-  closers.push(async () => replica.stop())
+  closers.push(() => new Promise((resolve) => replica.stop(resolve)))
   await transport.start()
   closers.push(() => transport.close())
   const ticking = setInterval(() => replica.tick(), config.heartbeatIntervalMs)
@@ -134,26 +139,32 @@ async function compose(
   }
 }
 
-const peerUrlsById = (records: ReturnType<typeof listMembers>): PeerMembers =>
+const initialRecords = (cluster: InitialCluster): MemberRecord[] =>
+  cluster.members.map(({ id, name, peerUrls }) => ({
+    id,
+    name,
+    peer_urls: [...peerUrls],
+    client_urls: [],
+    is_learner: false,
+  }))
+
+const peerUrlsById = (records: readonly MemberRecord[]): PeerMembers =>
   new Map(records.map((record) => [memberId(record.id), { peerUrls: record.peer_urls }]))
 
-/** A fresh state begins with what the flags say; an old one must be this cluster's. */
-async function ensureState(state: StateStore, cluster: InitialCluster, dataDir: string): Promise<void> {
+/**
+ * A fresh state begins with what the flags say; an old one must be this cluster's. In an existing cluster it begins
+ * with nobody: the members, and all else, come in a snapshot, and until then this member neither votes nor counts.
+ */
+async function ensureState(state: StateStore, cluster: InitialCluster, config: MemberConfig): Promise<void> {
   const found = state.read(getClusterId)
   if (found === cluster.clusterId) return
   if (found !== null) {
     const ids = `${formatId(found)}, not ${formatId(cluster.clusterId)}`
-    throw new Error(`${dataDir} belongs to cluster ${ids} as --initial-cluster and --initial-cluster-token say`)
+    throw new Error(`${config.dataDir} belongs to cluster ${ids} as --initial-cluster and --initial-cluster-token say`)
   }
   await new Promise<void>((resolve, reject) => {
     const { clusterId } = cluster
-    const members = cluster.members.map(({ id, name, peerUrls }) => ({
-      id,
-      name,
-      peer_urls: [...peerUrls],
-      client_urls: [],
-      is_learner: false,
-    }))
+    const members = config.initialClusterState === 'new' ? initialRecords(cluster) : []
     state.transact(
       (view) => bootstrapState(view, { clusterId, members }),
       (error) => (error ? reject(error) : resolve()),

@@ -89,9 +89,12 @@ export class ApplyStage {
     return { ...now, events: [], replaced: true }
   }
 
-  stop(): void {
+  /** Begins nothing more; `idle` when the transaction in flight has ended. */
+  stop(idle: () => void = () => {}): void {
     this.#stopped = true
     this.#waiting = []
+    if (this.#busy) this.#whenIdle = idle
+    else idle()
   }
 
   #applySome(): void {
@@ -107,8 +110,8 @@ export class ApplyStage {
       },
       (error) => {
         this.#busy = false
+        if (this.#stopped) return this.#whenIdle?.()
         if (error) return this.#hooks.failed(error)
-        if (this.#stopped) return
         this.#appliedIndex = last.index
         const events: WatchEvent[] = []
         for (const one of applied) {
@@ -160,8 +163,8 @@ export class ApplyStage {
       },
       (error) => {
         this.#busy = false
+        if (this.#stopped) return this.#whenIdle?.()
         if (error) return this.#hooks.failed(error)
-        if (this.#stopped) return
         this.#compacting = more
         if (!more) this.#hooks.compacted()
         this.#next()

@@ -23,6 +23,7 @@ export class PersistStage {
   #messages: Message[] = []
   #writing = false
   #suspended = false
+  #stopped = false
   /** Term and vote of the newest hard state that was handed to the log. */
   #written: HardState
   #whenIdle: (() => void) | null = null
@@ -54,7 +55,7 @@ export class PersistStage {
 
   /** Starts the next write if none is in flight. */
   run(): void {
-    if (this.#writing || this.#suspended) return
+    if (this.#writing || this.#suspended || this.#stopped) return
     if (!this.#mustWrite) {
       if (this.#messages.length > 0) this.#hooks.send(this.#takeMessages())
       return
@@ -69,6 +70,7 @@ export class PersistStage {
     this.#writing = true
     this.#log.append({ hardState, entries }, (error) => {
       this.#writing = false
+      if (this.#stopped) return this.#whenIdle?.()
       if (error) return this.#hooks.failed(error)
       if (messages.length > 0) this.#hooks.send(messages)
       const last = entries[entries.length - 1]
@@ -99,6 +101,7 @@ export class PersistStage {
       this.#writing = true
       this.#log.reset(snapshot, hardState, (error) => {
         this.#writing = false
+        if (this.#stopped) return this.#whenIdle?.()
         this.#whenIdle = null
         this.#suspended = false
         if (error) return this.#hooks.failed(error)
@@ -108,6 +111,13 @@ export class PersistStage {
     }
     this.#whenIdle = reset
     if (!this.#writing) reset()
+  }
+
+  /** Begins nothing more; `idle` when the write in flight has ended. */
+  stop(idle: () => void = () => {}): void {
+    this.#stopped = true
+    if (this.#writing) this.#whenIdle = idle
+    else idle()
   }
 
   #takeMessages(): Message[] {

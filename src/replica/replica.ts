@@ -324,9 +324,10 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#leases.answer(method, request, done)
   }
 
-  /** No more inputs or answers; everybody who waits is told. Storage is closed by its owner. */
-  stop(): void {
+  /** No more inputs or answers; everybody who waits is told. `done` when storage is idle, for its owner to close. */
+  stop(done: () => void = () => {}): void {
     this.#end(new EtcdError('stopped'))
+    this.#persist.stop(() => this.#apply.stop(done))
   }
 
   // --- the Ready loop ---------------------------------------------------------------------------------------------
@@ -488,6 +489,7 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#apply.pause(() => {
       staged.install((error) => {
         if (error) return this.#fail(error)
+        if (this.#failed) return
         this.#persist.reset(meta, () => {
           this.#installing = false
           this.#handedOut = meta.index
@@ -564,6 +566,7 @@ export class Replica implements PeerEvents, CoreHandle {
   #end(error: Error): void {
     if (this.#failed) return
     this.#failed = error
+    this.#persist.stop()
     this.#apply.stop()
     const stopped = new EtcdError('stopped', { cause: error })
     this.#proposals.failAll(stopped)
