@@ -1,7 +1,7 @@
 // Runs every check of the project, or the stages named on the command line, and prints one closing count.
 //   node bin/test.mjs [types] [lint] [unit] [sim] [e2e]
 import { spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { modernNode, root, setup } from './setup.mjs'
@@ -9,11 +9,12 @@ import { modernNode, root, setup } from './setup.mjs'
 setup()
 const node = modernNode()
 
-// This file needs what the newer Node has, too.
+// What follows needs the newer Node, too: an older one has no globSync to import.
 if (node !== process.execPath) {
   const { status } = spawnSync(node, process.argv.slice(1), { stdio: 'inherit' })
   process.exit(status ?? 1)
 }
+const { globSync } = await import('node:fs')
 
 const tool = (name) => join(root, 'node_modules', '.bin', name)
 const env = {
