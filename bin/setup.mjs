@@ -31,16 +31,14 @@ export function modernNode() {
 export function setup() {
   if (isInstalled()) return
   process.stderr.write('Installing dependencies...\n')
-  // Development dependencies too, whatever NODE_ENV says: the newer Node is one of them. What the lock file holds is
-  // installed and verified as `npm ci` would; that one, however, also insists on entries for the optional packages of
-  // platforms that a registry may not carry.
-  const { status, error } = spawnSync('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund'], {
+  // Development dependencies too, whatever NODE_ENV says: the newer Node is one of them.
+  const { status, error } = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   })
   if (error) throw error
-  if (status !== 0) throw new Error(`npm install failed with exit code ${status}`)
-  if (!isInstalled()) throw new Error('npm install succeeded, but node_modules does not match package-lock.json')
+  if (status !== 0) throw new Error(`npm ci failed with exit code ${status}`)
+  if (!isInstalled()) throw new Error('npm ci succeeded, but node_modules does not match package-lock.json')
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
