@@ -22,6 +22,8 @@ export interface PeerLinksOptions {
 
 const callTimeoutMs = 2000
 const snapshotStepTimeoutMs = 4000
+/** A receiver gives up on a sender that has gone silent, as it would when the connection breaks. */
+const snapshotSilenceMsMax = 5000
 const reliable = { mayRepeat: false, mayBeLost: false }
 
 /** The peer transport of one simulated member. */
@@ -82,6 +84,11 @@ function streamSnapshot(options: PeerLinksOptions, message: Message, source: Sna
   const to = message.to
   let sink: SnapshotSink | null = null
   let receiver: Machine | null = null
+  let silence: { cancel(): void } | null = null
+  const listen = (where: Machine): void => {
+    silence?.cancel()
+    silence = where.later(snapshotSilenceMsMax, () => sink?.abort())
+  }
   const end = (error?: Error): void => {
     source.close()
     if (error) {
@@ -97,6 +104,7 @@ function streamSnapshot(options: PeerLinksOptions, message: Message, source: Sna
       directory.at(to, (peer, now) => {
         if (receiver !== null && receiver !== now) return
         receiver = now
+        listen(now)
         work(peer, (error) => {
           network.transmit(to, self, reliable, () =>
             directory.at(self, (_, sender) => {
@@ -122,6 +130,7 @@ function streamSnapshot(options: PeerLinksOptions, message: Message, source: Sna
     step(
       (_, answer) =>
         sink!.finish((error, staged) => {
+          silence?.cancel()
           if (error || !staged) return answer(error ?? new Error('nothing was staged'))
           directory.at(to, (peer) => peer.receiveSnapshot(message, staged))
           answer(null)

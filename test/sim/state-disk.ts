@@ -6,7 +6,7 @@ import type { Machine } from './machine.ts'
 import { bytesOf } from './sorted-table.ts'
 import { openStateSink, openStateSource } from './state-snapshot.ts'
 import { type Change, TableSet } from './table-set.ts'
-import { requireProperty } from './violation.ts'
+import { requireProperty, Violation } from './violation.ts'
 
 export interface StateDiskFaults {
   delayMs: readonly [low: number, high: number]
@@ -118,6 +118,7 @@ export class StateDisk {
           watcher.written(this.#tables)
         })
       } catch (error) {
+        if (error instanceof Violation) throw error
         this.#busy = false
         machine.trace(`state: transaction failed: ${String(error)}`)
         machine.later(0, () => committed(error instanceof Error ? error : new Error(String(error))))

@@ -7,7 +7,7 @@ interface Promised {
   untilMs: number
   /** A client has asked for its end, or no longer cares. */
   released: boolean
-  /** Null while the lease has not been granted; Infinity while it lives. */
+  /** Null while the lease is not known to be granted; Infinity while it lives. */
   endedMs: number | null
 }
 
@@ -46,8 +46,9 @@ export class LeasePromises {
   }
 
   #check(id: LeaseId, lease: Promised): void {
-    if (lease.released) return
-    const early = lease.untilMs - (lease.endedMs ?? 0)
+    // Null: the answer came out of the very transaction that grants it.
+    if (lease.released || lease.endedMs === null) return
+    const early = lease.untilMs - lease.endedMs
     requireProperty(early <= 0, 'lease expiry', () => `${formatId(id)} ended ${early.toFixed(1)} ms early`)
   }
 
