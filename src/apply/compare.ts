@@ -1,7 +1,7 @@
 import { unreachable } from '../base/assert.ts'
 import { compareBytes, emptyBytes } from '../base/bytes.ts'
 import { rangeFromWire } from '../base/key-range.ts'
-import { type CurrentRecord, decodeCurrent } from '../mvcc/current-record.ts'
+import { type CurrentRecord, decodeCurrent, getCurrentBytes } from '../mvcc/current-record.ts'
 import { scanCurrent } from '../mvcc/scan-current.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { storedKeyValueField } from '../mvcc/write.ts'
@@ -13,13 +13,20 @@ import { keyValueOfField, parseKeyValue } from '../wire/key-value.ts'
  * nothing, not even unequal; everything else compares as 0.
  */
 export function holds(view: ReadView, compare: Compare): boolean {
+  if (compare.range_end.length === 0) {
+    const record = getCurrentBytes(view, compare.key)
+    return record === undefined ? holdsForNothing(compare) : holdsFor(view, compare, decodeCurrent(record))
+  }
   let found = false
   for (const { record } of scanCurrent(view, rangeFromWire(compare.key, compare.range_end))) {
     found = true
     if (!holdsFor(view, compare, decodeCurrent(record))) return false
   }
-  return found || (compare.target !== Compare_CompareTarget.VALUE && satisfies(compare, signOf(0n, wanted(compare))))
+  return found || holdsForNothing(compare)
 }
+
+const holdsForNothing = (compare: Compare): boolean =>
+  compare.target !== Compare_CompareTarget.VALUE && satisfies(compare, signOf(0n, wanted(compare)))
 
 function holdsFor(view: ReadView, compare: Compare, record: CurrentRecord): boolean {
   if (compare.target === Compare_CompareTarget.VALUE) {

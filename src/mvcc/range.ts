@@ -52,9 +52,10 @@ export function checkedRevision(view: ReadView, request: RangeRequest, latest: R
  * @param latest newest revision in the view, with the changes of the transaction it belongs to.
  */
 export function rangeBody(view: ReadView, request: RangeRequest, revision: Revision, latest: Revision): Uint8Array {
+  const isHot = revision >= latest && isPlain(request)
+  if (isHot && request.range_end.length === 0) return point(view, request.key)
   const keys = rangeFromWire(request.key, request.range_end)
-  if (revision >= latest && isPlain(request)) {
-    if (keys.isPoint) return point(view, keys.start)
+  if (isHot) {
     const body = plain(view, keys, request.limit > 0n ? Number(request.limit) : Number.POSITIVE_INFINITY)
     if (body !== null) return body
   }
