@@ -82,7 +82,7 @@ export class LeaseClient {
             if (outcome) this.#world.answers.written(what, request, outcome, floor)
             if (!outcome?.ok) return again()
             this.#world.promises.confirmed(id, asked, ttlSeconds)
-            this.#attach(id)
+            this.#later(5, () => this.#attach(id))
             this.#keepAlive(id, ttlSeconds, this.#options.dice.below(8))
           }),
         ),

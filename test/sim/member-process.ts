@@ -59,6 +59,7 @@ export class MemberProcess {
   #machine: Machine | null = null
   #replica: Replica | null = null
   #paused = false
+  #busy = false
   #backlog: (() => void)[] = []
   /** Calls to the outside until it dies in the middle of an event; 0 is never. */
   #callsUntilDeath = 0
@@ -256,7 +257,14 @@ export class MemberProcess {
   }
 
   #run(work: () => void): void {
-    this.#guarded(work)
+    // Part of the event that is running: the checkers look when that is over.
+    if (this.#busy) return work()
+    this.#busy = true
+    try {
+      this.#guarded(work)
+    } finally {
+      this.#busy = false
+    }
     this.#world.watcher.settle()
     if (this.#dying) this.crash()
     else if (this.isUp) this.#world.watcher.observed(this)

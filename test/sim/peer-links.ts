@@ -128,11 +128,11 @@ function streamSnapshot(options: PeerLinksOptions, message: Message, source: Sna
   }
   const finish = (): void =>
     step(
-      (_, answer) =>
+      (peer, answer) =>
         sink!.finish((error, staged) => {
           silence?.cancel()
           if (error || !staged) return answer(error ?? new Error('nothing was staged'))
-          directory.at(to, (peer) => peer.receiveSnapshot(message, staged))
+          peer.receiveSnapshot(message, staged)
           answer(null)
         }),
       () => end(),
