@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { clusterId, leaseId, memberId } from '../../../src/base/ids.ts'
 import { EtcdError } from '../../../src/errors.ts'
 import { ByteReader } from '../../../src/wire/byte-reader.ts'
-import { decodeCommand, decodePutRequest } from '../../../src/wire/command.ts'
+import { decodeCommand, decodePutRequest, encodeCommand } from '../../../src/wire/command.ts'
 import { Command } from '../../../src/wire/gen/internal.ts'
 import { KeyValue } from '../../../src/wire/gen/kv.ts'
 import { LeaseGrantResponse, PutRequest, PutResponse } from '../../../src/wire/gen/rpc.ts'
@@ -89,6 +89,9 @@ test('commands and puts are read as the generated decoders read them', () => {
         { ...decoded, request: Buffer.from(decoded.request) },
         { proposalId: id, proposer: member, kind, request: Buffer.from(request) },
       )
+      const own = encodeCommand(id, member, kind as 0, request)
+      assert.deepEqual(Command.decode(own), Command.decode(command))
+      assert.deepEqual(decodeCommand(own), decodeCommand(command))
       const put = {
         key: request,
         value: request.toReversed(),
