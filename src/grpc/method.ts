@@ -50,6 +50,8 @@ export type Method =
   /** Answered with Unimplemented and its name. */
   | (Row & { readonly kind: 'notBuilt' })
 
+export type MethodOf<Kind extends Method['kind']> = Extract<Method, { kind: Kind }>
+
 export type MethodTable = {
   readonly [Service in ServiceName]: { readonly [Name in MethodNames[Service][number]]: Method }
 }

@@ -13,12 +13,14 @@ export interface SessionGuardOptions {
 /** Pings that may come too fast before the connection is closed, and the pause allowed for a client without a call. */
 const strikesMax = 2
 const idlePingIntervalMs = 2 * 60 * 60 * 1000
+/** Written between two pings although nothing of a call went out: an answer to the ping, settings, window updates. */
+const idleBytesMax = 64
 const tooManyPings = Buffer.from('too_many_pings')
 
 /**
  * Watches over one client connection for what grpc-js does not: a client that connects and says nothing, and one that
- * pings all the time. The strikes are forgotten whenever a message goes out, because grpc-go answers received data with
- * pings to measure the link.
+ * pings all the time. The strikes are forgotten whenever data goes out, because grpc-go answers received data with pings
+ * to measure the link: also many times within one large message.
  *
  * @source gRPC proposal A8 (client-side keepalive), section "Server Enforcement".
  */
@@ -27,6 +29,7 @@ export class SessionGuard {
   readonly #options: SessionGuardOptions
   #strikes = 0
   #lastPingMs = Number.NEGATIVE_INFINITY
+  #bytesAtPing = 0
   #openStreams = 0
 
   constructor(session: ServerHttp2Session, options: SessionGuardOptions) {
@@ -54,6 +57,9 @@ export class SessionGuard {
   }
 
   #pinged(nowMs: number): void {
+    const bytesWritten = this.#session.socket?.bytesWritten ?? 0
+    if (bytesWritten - this.#bytesAtPing > idleBytesMax) this.messageSent()
+    this.#bytesAtPing = bytesWritten
     const pauseMs = nowMs - this.#lastPingMs
     this.#lastPingMs = nowMs
     if (pauseMs >= (this.#openStreams > 0 ? this.#options.pingIntervalMsMin : idlePingIntervalMs)) return

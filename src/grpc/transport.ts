@@ -7,7 +7,7 @@ import { type Listener, listen } from '../security/tls-listener.ts'
 import type { Member } from '../service/member.ts'
 import { ClientSessions, innerHttp2Server } from './client-sessions.ts'
 import type { MethodTable } from './method.ts'
-import { registerMethods } from './register.ts'
+import { callInterceptor, registerMethods } from './register.ts'
 import { refuseHttp1, routeConnection } from './route-connection.ts'
 
 export interface TransportOptions {
@@ -45,8 +45,12 @@ export interface Transport {
  * @throws TlsFileError, or the system's error if an address cannot be listened on; nothing is left listening then.
  */
 export async function startTransport(options: TransportOptions): Promise<Transport> {
-  const { member, log } = options
+  const { member, table, log } = options
+  // Needs the server, and the server needs the interceptor.
+  let sessions: ClientSessions | undefined
+  const onStreamMessageSent = (peer: string): void => sessions?.messageSent(peer)
   const server = new Server({
+    interceptors: [callInterceptor(table, { member, log, onStreamMessageSent })],
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': options.maxRequestBytes + limits.grpcOverheadBytes,
     'grpc.max_send_message_length': -1,
@@ -55,17 +59,12 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
     'grpc.keepalive_timeout_ms': options.grpcKeepaliveTimeoutMs,
   })
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const sessions = new ClientSessions(innerHttp2Server(server), {
+  sessions = new ClientSessions(innerHttp2Server(server), {
     pingIntervalMsMin: options.grpcKeepaliveMinTimeMs,
     handshakeMsMax: limits.handshakeMsMax,
     onTooManyPings: () => log.warn('closed a client connection: too many pings'),
   })
-  registerMethods(server, {
-    member,
-    table: options.table,
-    log,
-    onStreamMessageSent: (peer) => sessions.messageSent(peer),
-  })
+  registerMethods(server, table)
 
   let draining = false
   const http1 = options.http1 ?? refuseHttp1

@@ -145,7 +145,7 @@ class LmdbStagedState implements StagedState {
   }
 }
 
-async function discard({ env }: LmdbWriter, place: StagingPlace): Promise<void> {
-  await env.root.close()
-  await place.remove(env.path)
+async function discard(state: LmdbWriter, place: StagingPlace): Promise<void> {
+  await state.close()
+  await place.remove(state.env.path)
 }

@@ -114,7 +114,7 @@ class EnvState implements LmdbState {
 
   async close(): Promise<void> {
     assert(!this.#transacting, 'state: closed before the last transaction was committed')
-    await this.#live.env.root.close()
+    await this.#live.writer.close()
     await Promise.all(this.#retiring)
   }
 
@@ -144,9 +144,9 @@ class EnvState implements LmdbState {
 
   #release(generation: Generation): void {
     if (--generation.users > 0) return
-    const { env } = generation
+    const { env, writer } = generation
     const retired = (async () => {
-      await env.root.close()
+      await writer.close()
       await this.#dirs.remove(env.path)
       this.#log.info('removed a replaced state', { dir: env.path })
     })()

@@ -94,6 +94,11 @@ export class LmdbWriter {
     )
   }
 
+  /** After the last `committed`. Waits for flushes; after a failure there is nothing to wait for, and lmdb would for ever. */
+  async close(): Promise<void> {
+    if (this.#failure === null) await this.env.root.close()
+  }
+
   /** A commit or flush that failed leaves it unknown what is on disk: nothing more is written. */
   async #fail(error: Error & { commitError?: Promise<unknown> }): Promise<StorageError> {
     if (this.#failure !== null) return this.#failure
