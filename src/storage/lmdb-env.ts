@@ -40,6 +40,8 @@ export function openTables(path: string, access: 'write' | 'read'): TablesEnv {
     maxReaders: readersMax,
     noSubdir: false,
     readOnly: access === 'read',
+    // Batches would have a promise of lmdb's own, which nobody can handle when a commit fails.
+    eventTurnBatching: false,
     // Not in lmdb's declarations; see `Env::open` there.
     permissionsMode: 0o600,
     ...binary,

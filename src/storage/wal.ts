@@ -243,6 +243,7 @@ class SegmentedWal implements Wal {
 
   /** After a failed write or sync the page cache and the disk may differ, so no later sync can be believed. */
   #fail(cause: Error, done: Done): void {
+    this.#busy = false
     const where = this.#active?.path ?? this.#options.dir
     this.#failure =
       cause instanceof StorageError ? cause : new StorageError('failed', `${where}: ${cause.message}`, { cause })

@@ -210,6 +210,7 @@ for (const { fault, code } of [
     await assert.rejects(append(log, { entries: entries(1, 6, 10) }), { name: 'StorageError', fault: 'failed' })
     await assert.rejects(append(log, { hardState: hardState(1, 0n, 3) }), { name: 'StorageError' })
     await assert.rejects(reset(log, { term: 1, index: 9 }, hardState(1, 0n, 9)), { name: 'StorageError' })
+    await log.close()
     const { log: next, recovered } = await openWal(walOptions(disk.crash()))
     assert.deepEqual(
       recovered.entries.slice(0, 5).map(({ index }) => index),
