@@ -15,9 +15,9 @@ export interface UnaryRoute {
 }
 
 /**
- * One unary call. Drives grpc-js's innermost call itself instead of going through its handler: that builds a stream for
- * every unary call and ends the response only after a round through the event loop, where here headers, message and
- * trailers leave together (a third more calls per second in one thread over TLS).
+ * One unary call. Drives grpc-js's innermost call itself instead of going through its handler, which builds a stream for
+ * every unary call and ends the response only after a round through the event loop: here headers, message and trailers
+ * leave together.
  */
 export class UnaryCall extends ServerInterceptingCall {
   readonly #call: ServerInterceptingCallInterface

@@ -239,7 +239,7 @@ test('a client that resets streams in a loop is sent away, and only it', async (
   await assertServes(server.port)
 })
 
-test('more streams than allowed are refused one by one', async () => {
+test('the limit of concurrent streams is announced, and a client at it harms no other', async () => {
   await using server = await serve(table, { maxConcurrentStreams: 10 })
   const session = await http2Client(server.port)
   await once(session, 'remoteSettings')
