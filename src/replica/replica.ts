@@ -8,7 +8,15 @@ import { seededRandom } from '../base/random.ts'
 import { EtcdError } from '../errors.ts'
 import { getApplied, getConfState } from '../mvcc/meta.ts'
 import { createRaft, hasReady, type Raft, raftStatus, step, takeReady } from '../raft/index.ts'
-import { type Entry, type Input, type Message, MessageKind, type Ready, type SnapshotMeta } from '../raft/types.ts'
+import {
+  type Entry,
+  type EntryId,
+  type Input,
+  type Message,
+  MessageKind,
+  type Ready,
+  type SnapshotMeta,
+} from '../raft/types.ts'
 import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import type { CoreHandle } from '../threads/core-handle.ts'
 import { Command, Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
@@ -112,7 +120,7 @@ export class Replica implements PeerEvents, CoreHandle {
       applied: getApplied(view),
       confState: getConfState(view),
     }))
-    const { log, hardState } = recover(recovered, applied)
+    const { log, hardState, mustReset } = recover(recovered, applied)
     this.#raft = createRaft({
       id: info.memberId,
       electionTicks: options.electionTicks,
@@ -164,6 +172,7 @@ export class Replica implements PeerEvents, CoreHandle {
       },
       { extendMs: info.electionTimeoutMs, timeoutMs },
     )
+    if (mustReset) this.#finishInstall(applied)
     this.#schedulePump()
   }
 
@@ -479,7 +488,7 @@ export class Replica implements PeerEvents, CoreHandle {
 
   /**
    * Replaces state and log by a received snapshot. State first: if the process dies between the two, the state's
-   * applied position is beyond the log's end, and the next start begins the log there.
+   * applied position is beyond the log's end, and the next start finishes the install.
    */
   #install(meta: SnapshotMeta): void {
     const staged = this.#snapshots.take(meta)
@@ -502,6 +511,16 @@ export class Replica implements PeerEvents, CoreHandle {
           this.#schedulePump()
         })
       })
+    })
+  }
+
+  /** The process died after the state was replaced and before the log was: what the log holds is void. */
+  #finishInstall(applied: EntryId): void {
+    this.#installing = true
+    this.#persist.suspend()
+    this.#persist.reset(applied, () => {
+      this.#installing = false
+      this.#schedulePump()
     })
   }
 

@@ -1,6 +1,6 @@
 import { bootstrapState } from '../../src/apply/bootstrap.ts'
 import type { CommittedBatch } from '../../src/apply/outcome.ts'
-import { type MemberId, memberId } from '../../src/base/ids.ts'
+import { type Index, type MemberId, memberId } from '../../src/base/ids.ts'
 import { getApplied } from '../../src/mvcc/meta.ts'
 import type { WriteView } from '../../src/mvcc/view.ts'
 import { type ConfState, type Message, MessageKind } from '../../src/raft/types.ts'
@@ -106,7 +106,6 @@ export class Cluster implements MemberWatcher {
   }
 
   startMember(member: MemberProcess): void {
-    this.#revisions.delete(member.id)
     member.start()
   }
 
@@ -182,6 +181,7 @@ export class Cluster implements MemberWatcher {
   // --- what the checkers are told -------------------------------------------------------------------------------------
 
   started(member: MemberProcess, recovered: RecoveredLog): void {
+    this.#revisions.delete(member.id)
     this.#logSafety.started(member.id, recovered)
   }
 
@@ -206,9 +206,9 @@ export class Cluster implements MemberWatcher {
     }
   }
 
-  stateWritten(member: MemberProcess, tables: TableSet): void {
+  stateWritten(member: MemberProcess, before: Index, tables: TableSet): void {
     const { index } = getApplied(tables)
-    if (member.replica && !member.isDying) this.#logSafety.applied(member.id, index, member.replica.term())
+    if (member.replica && !member.isDying) this.#logSafety.applied(member.id, before, index, member.replica.term())
   }
 
   stateCommitted(member: MemberProcess, tables: TableSet): void {

@@ -20,7 +20,7 @@ import { Violation } from './violation.ts'
 export interface MemberWatcher {
   started(member: MemberProcess, recovered: RecoveredLog): void
   logged(member: MemberProcess): LogDiskWatcher
-  stateWritten(member: MemberProcess, tables: TableSet): void
+  stateWritten(member: MemberProcess, before: Index, tables: TableSet): void
   stateCommitted(member: MemberProcess, tables: TableSet): void
   sent(member: MemberProcess, message: Message): void
   published(member: MemberProcess, batch: CommittedBatch): void
@@ -109,8 +109,9 @@ export class MemberProcess {
     watcher.started(this, recovered)
     const log = this.log.open(machine, watcher.logged(this))
     const state = this.state.open(machine, {
-      written: (tables) => watcher.stateWritten(this, tables),
+      written: (before, tables) => watcher.stateWritten(this, before, tables),
       committed: (tables) => watcher.stateCommitted(this, tables),
+      installed: () => this.#dieBetweenStateAndLog(),
     })
     const sent = (message: Message): void => watcher.sent(this, message)
     const replica = this.#guarded(() => this.#newReplica(machine, recovered, { log, state, sent }))
@@ -194,6 +195,14 @@ export class MemberProcess {
   /** Nothing of this process is to be seen any more, because it has died in the event that is running. */
   get isDying(): boolean {
     return this.#dying
+  }
+
+  /** A rare moment that needs help to be met: the state is new and the log is old. */
+  #dieBetweenStateAndLog(): void {
+    const { settings, queue } = this.#world
+    if (!settings.faults.has('crashInEvent') || queue.nowMs >= settings.faultsMs || !this.#dice.chance(0.4)) return
+    this.kill()
+    queue.after(this.#dice.between(1, 2000), () => this.start())
   }
 
   pause(): void {

@@ -1,4 +1,6 @@
 import { assert } from '../../src/base/assert.ts'
+import type { Index } from '../../src/base/ids.ts'
+import { getApplied } from '../../src/mvcc/meta.ts'
 import type { ReadView, WriteView } from '../../src/mvcc/view.ts'
 import type { Done, StagedState, StateStore } from '../../src/replica/ports.ts'
 import type { Dice } from './dice.ts'
@@ -17,10 +19,12 @@ export interface StateDiskFaults {
 }
 
 export interface StateDiskWatcher {
-  /** Inside a transaction, at its end. */
-  written(tables: TableSet): void
+  /** Inside a transaction, at its end; `before` is the applied index at its begin. */
+  written(before: Index, tables: TableSet): void
   /** A transaction became visible, or the state was replaced. */
   committed(tables: TableSet): void
+  /** The state was replaced by a received one; its asker does not know yet. */
+  installed(): void
 }
 
 /**
@@ -112,10 +116,11 @@ export class StateDisk {
     machine.later(this.#dice.between(0, 0.3), () => {
       let changes: Change[]
       try {
+        const before = getApplied(this.#tables).index
         changes = this.#tables.transact((view) => {
           work(view)
           if (this.faults.rots && this.#dice.chance(0.05)) view.put('meta', bytesOf('rot'), Uint8Array.of(1))
-          watcher.written(this.#tables)
+          watcher.written(before, this.#tables)
         })
       } catch (error) {
         if (error instanceof Violation) throw error
@@ -162,6 +167,7 @@ export class StateDisk {
           this.#installing = null
           this.#unflushed = []
           watcher.committed(tables)
+          watcher.installed()
           done()
         })
       },

@@ -112,9 +112,10 @@ export class LogSafety {
     this.#verify(member, log, Math.min(status.commit, log.start + log.links.length), status.term)
   }
 
-  /** The member applies the entries up to `index`. */
-  applied(member: MemberId, index: Index, term: Term): void {
+  /** The member has written the effects of entries up to `index`; its state had those up to `before` already. */
+  applied(member: MemberId, before: Index, index: Index, term: Term): void {
     const log = this.#logOf(member)
+    if (index === before) return
     requireProperty(index <= log.start + log.links.length, 'state machine safety', () => {
       return `m${member} applies ${index}, which is not in its log`
     })

@@ -24,7 +24,7 @@ beforeEach(() => {
   for (const member of [a, b]) safety.started(member, empty)
 })
 const append = (member: typeof a, ...entries: Entry[]): void => safety.appended(member, { hardState: null, entries })
-const applies = (member: typeof a, term: number, index: number): void => safety.applied(member, index, term)
+const applies = (member: typeof a, term: number, index: number): void => safety.applied(member, 0, index, term)
 const leads = (member: typeof a, term: number, commit = 0): void =>
   safety.observed(member, { role: 'leader', term, commit })
 
