@@ -19,7 +19,8 @@ import {
 } from '../raft/types.ts'
 import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import type { CoreHandle } from '../threads/core-handle.ts'
-import { Command, Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
+import { encodeCommand } from '../wire/command.ts'
+import { Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
 import { CompactionRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
 import { ApplyStage } from './apply-stage.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -527,7 +528,7 @@ export class Replica implements PeerEvents, CoreHandle {
   // --- small parts --------------------------------------------------------------------------------------------------
 
   #command(kind: Command_Kind, request: Uint8Array, id: bigint): Uint8Array {
-    return Command.encode({ proposal_id: id, member_id: this.info.memberId, kind, request }).finish()
+    return encodeCommand(id, this.info.memberId, kind, request)
   }
 
   #proposeRevoke(id: LeaseId): boolean {

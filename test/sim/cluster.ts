@@ -89,7 +89,7 @@ export class Cluster implements MemberWatcher {
   }
   /** Those that are part of the cluster now. */
   activeMembers(): MemberProcess[] {
-    return this.allMembers().filter((member) => !member.retired)
+    return this.allMembers().filter((member) => !member.removed)
   }
   get confState(): ConfState {
     return this.reference.confState
@@ -168,14 +168,35 @@ export class Cluster implements MemberWatcher {
       if (!this.#members.has(id)) this.queue.after(1, () => this.startMember(this.#members.get(id) ?? this.#create(id)))
     }
     for (const member of this.#members.values()) {
-      if (member.retired || voters.includes(member.id) || learners.includes(member.id)) continue
-      member.retired = true
+      if (member.removed || voters.includes(member.id) || learners.includes(member.id)) continue
+      member.removed = true
       this.note(`${member.name} is removed`)
-      this.queue.after(3000, () => {
-        member.resume()
-        member.crash()
-      })
+      this.queue.after(3000, () => this.#switchOff(member, this.reference.applied))
     }
+  }
+
+  /**
+   * A removed member goes when a majority of the others knows of it: one that has committed its own removal may be the
+   * only one who does, and then nobody can go on without it.
+   */
+  #switchOff(member: MemberProcess, removedAt: Index): void {
+    const { voters } = this.reference.confState
+    const knowing = voters.filter((id) => {
+      const other = this.#members.get(id)
+      return other !== undefined && other.state.readFlushed(getApplied).index >= removedAt
+    })
+    if (knowing.length <= voters.length / 2) {
+      this.queue.after(1000, () => this.#switchOff(member, removedAt))
+      return
+    }
+    member.resume()
+    member.crash()
+    member.switchedOff = true
+  }
+
+  /** False if some voter has never held an entry: to the others it looks like one that was wiped, and has no vote. */
+  everyVoterCounts(): boolean {
+    return this.confState.voters.every((id) => (this.#members.get(id)?.log.lastIndex ?? 0) > 0)
   }
 
   // --- what the checkers are told -------------------------------------------------------------------------------------

@@ -68,8 +68,10 @@ export class MemberProcess {
   #waiters: Waiter[] = []
   /** A storage fault was injected: stopping is what it must do. */
   mayFail = false
-  /** Removed from the cluster, or never to be started again. */
-  retired = false
+  /** No longer part of the cluster, and not expected to serve. */
+  removed = false
+  /** Never to be started again. */
+  switchedOff = false
 
   constructor(
     id: MemberId,
@@ -97,7 +99,7 @@ export class MemberProcess {
 
   start(): void {
     const { settings, watcher } = this.#world
-    if (this.isUp || this.retired) return
+    if (this.isUp || this.switchedOff) return
     const machine = this.#newMachine()
     this.#machine = machine
     this.#dying = false

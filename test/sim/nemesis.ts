@@ -163,7 +163,8 @@ export class Nemesis {
       const type = this.#dice.chance(0.9) ? ConfChange_Type.ADD_LEARNER : ConfChange_Type.ADD_VOTER
       return this.#cluster.proposeChange(via, type, this.#cluster.newMemberId())
     }
-    if (voters.length > 1) this.#cluster.proposeChange(via, ConfChange_Type.REMOVE, this.#dice.pick(voters))
+    if (voters.length > 1 && this.#cluster.everyVoterCounts())
+      this.#cluster.proposeChange(via, ConfChange_Type.REMOVE, this.#dice.pick(voters))
   }
 
   /** Only while all is well: a wiped member may have been part of a quorum, and is missing from it now. */
@@ -180,6 +181,6 @@ export class Nemesis {
   }
 
   #hasCaughtUp(member: MemberProcess): boolean {
-    return member.retired || (member.isUp && this.#cluster.lag(member) === 0)
+    return member.removed || (member.isUp && this.#cluster.lag(member) === 0)
   }
 }

@@ -151,7 +151,7 @@ function mustServe(cluster: Cluster, member: MemberProcess): void {
     )
   write(1)
   ask()
-  waitFor(cluster, `${member.name} serves, or is removed`, () => (wrote && read) || member.retired)
+  waitFor(cluster, `${member.name} serves, or is removed`, () => (wrote && read) || member.removed)
 }
 
 /** The readable past is the same everywhere, too. What is below the compaction revision may be gone already. */
