@@ -107,7 +107,7 @@ export class LeaseClient {
 
   #keepAlive(id: LeaseId, ttlSeconds: number, renewals: number): void {
     if (renewals === 0) {
-      if (this.#options.dice.chance(0.3)) this.#revoke(id)
+      if (this.#options.dice.chance(0.3)) this.#later(5, () => this.#revoke(id))
       return this.#later(1000, () => this.#grant())
     }
     this.#later((ttlSeconds * 1000) / 2, () => {

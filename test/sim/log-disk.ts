@@ -135,9 +135,7 @@ export class LogDisk {
 
   #complete(operation: Write): void {
     const at = this.#inFlight.indexOf(operation)
-    if (at < 0) return
-    this.#inFlight.splice(at, 1)
-    this.#apply(operation)
+    for (const done of this.#inFlight.splice(0, at + 1)) this.#apply(done)
   }
 
   #apply(operation: Write): void {

@@ -20,6 +20,8 @@ interface MirroredLog {
   entries: Entry[]
   /** Up to here the log has been found equal to the committed one. */
   verified: Index
+  /** Of the newest hard state. */
+  term: Term
 }
 
 interface Committed extends Link {
@@ -54,15 +56,16 @@ export class LogSafety {
   }
 
   started(member: MemberId, recovered: RecoveredLog): void {
-    const log = this.#emptyLog(recovered.start)
+    const log = this.#emptyLog(recovered.start, recovered.hardState.term)
     this.#logs.set(member, log)
     this.#extend(log, recovered.entries)
   }
 
   appended(member: MemberId, batch: LogBatch): void {
     const first = batch.entries[0]
-    if (!first) return
     const log = this.#logOf(member)
+    if (batch.hardState) log.term = batch.hardState.term
+    if (!first) return
     requireProperty(first.index > log.start && first.index <= log.start + log.links.length + 1, 'log contract', () => {
       return `m${member} appends at ${first.index} to ${log.start + 1}..${log.start + log.links.length}`
     })
@@ -71,8 +74,8 @@ export class LogSafety {
     log.entries.length = log.links.length
     for (const link of removed) {
       // Deposed, it follows a newer leader like everybody else.
-      const ownTerm = this.#leaders.get(link.term) === member && first.term <= link.term
-      requireProperty(!ownTerm, 'leader append-only', () => {
+      const isItsLeader = this.#leaders.get(link.term) === member && log.term <= link.term
+      requireProperty(!isItsLeader, 'leader append-only', () => {
         return `m${member} removed an entry of term ${link.term}, which it led, at or after ${first.index}`
       })
     }
@@ -90,7 +93,7 @@ export class LogSafety {
     requireProperty(committed?.term === snapshot.term, 'state machine safety', () => {
       return `m${member} installs a snapshot at ${snapshot.index}/${snapshot.term}; committed there: ${committed?.term}`
     })
-    this.#logs.set(member, this.#emptyLog(snapshot))
+    this.#logs.set(member, this.#emptyLog(snapshot, this.#logs.get(member)!.term))
   }
 
   sent(member: MemberId, message: Message): void {
@@ -172,14 +175,14 @@ export class LogSafety {
     return this.#logs.get(member)!
   }
 
-  #emptyLog(start: EntryId): MirroredLog {
+  #emptyLog(start: EntryId, term: Term): MirroredLog {
     const startChain = start.index === 0 ? 0 : (this.#chains.get(`${start.index}/${start.term}`) ?? -1)
     requireProperty(
       startChain !== -1,
       'log matching',
       () => `a log starts after an unknown ${start.index}/${start.term}`,
     )
-    return { start: start.index, startChain, links: [], entries: [], verified: start.index }
+    return { start: start.index, startChain, links: [], entries: [], verified: start.index, term }
   }
 
   #extend(log: MirroredLog, entries: readonly Entry[]): void {

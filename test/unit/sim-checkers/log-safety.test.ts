@@ -64,7 +64,7 @@ test('log safety: a leader takes its own entry back', () => {
 test('log safety: a deposed leader follows the next one', () => {
   leads(a, 1)
   append(a, entry(1, 1), entry(2, 1))
-  append(a, entry(2, 2))
+  safety.appended(a, { hardState: { term: 2, vote: b, commit: 0 }, entries: [entry(2, 2)] })
 })
 
 test('log safety: a follower may drop what was never committed', () => {
