@@ -64,6 +64,8 @@ export interface SettingsOverrides {
   readonly sabotage?: Sabotage
   readonly faultsMs?: number
   readonly members?: number
+  readonly preVote?: boolean
+  readonly faultEveryMs?: number
   readonly faults?: readonly FaultKind[]
 }
 
@@ -75,6 +77,8 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
   const faults = faultKinds.filter((kind) => dice.chance(kind === 'wipe' ? 0.2 : 0.5))
   const size = dice.pick([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5])
   const length = 15_000 + dice.below(15_000)
+  const usesPreVote = !dice.chance(0.25)
+  const faultEveryMs = dice.pick([400, 1000, 2000, 4000])
   const slowNetwork = dice.chance(0.2)
   const slowDisks = dice.chance(0.2)
   return {
@@ -93,13 +97,13 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
     },
     heartbeatMs,
     electionTicks,
-    preVote: !dice.chance(0.25),
+    preVote: overrides.preVote ?? usesPreVote,
     logKeepEntries: dice.pick([4, 20, 20, 100, 5000]),
     clients: 1 + dice.below(6),
     keys: 1 + dice.below(5),
     leaseClients: dice.below(3),
     faultsMs: overrides.faultsMs ?? length,
-    faultEveryMs: dice.pick([400, 1000, 2000, 4000]),
+    faultEveryMs: overrides.faultEveryMs ?? faultEveryMs,
     faults: new Set(overrides.faults ?? faults),
     clockDrift: dice.pick([0, 0.01, 0.1]),
     lossRate: dice.pick([0, 0, 0.01, 0.05]),
