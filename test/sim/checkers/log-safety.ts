@@ -57,8 +57,23 @@ export class LogSafety {
 
   started(member: MemberId, recovered: RecoveredLog): void {
     const log = this.#emptyLog(recovered.start, recovered.hardState.term)
+    const before = this.#logs.get(member)
     this.#logs.set(member, log)
+    if (before) this.#forgetLostTerms(before, recovered.hardState.term)
     this.#extend(log, recovered.entries)
+  }
+
+  /**
+   * An only voter leads a term before that is on disk, tells nobody until it is, and may lose it in a crash: it will
+   * lead the same term again, with other entries.
+   */
+  #forgetLostTerms(before: MirroredLog, durableTerm: Term): void {
+    for (let index = before.start + before.links.length; index > before.start; index--) {
+      const { term } = linkAt(before, index)!
+      if (term <= durableTerm) return
+      const isKnown = [...this.#logs.values()].some((log) => linkAt(log, index)?.term === term)
+      if (!isKnown) this.#chains.delete(`${index}/${term}`)
+    }
   }
 
   appended(member: MemberId, batch: LogBatch): void {

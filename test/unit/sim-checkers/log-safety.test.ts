@@ -124,3 +124,18 @@ test('log safety: a log goes on after a snapshot', () => {
   applies(b, 1, 3)
   assert.throws(() => append(b, entry(4, 1), entry(6, 1)), breaks('log contract'))
 })
+
+test('log safety: a term that never reached the disk may be led again', () => {
+  append(a, entry(1, 1), entry(2, 2, 'x'))
+  const recovered = { hardState: { term: 1, vote: a, commit: 0 }, start: { term: 0, index: 0 }, entries: [entry(1, 1)] }
+  safety.started(a, recovered)
+  append(a, entry(2, 2, 'y'))
+})
+
+test('log safety: a term that somebody else has seen may not', () => {
+  append(a, entry(1, 1), entry(2, 2, 'x'))
+  append(b, entry(1, 1), entry(2, 2, 'x'))
+  const recovered = { hardState: { term: 1, vote: a, commit: 0 }, start: { term: 0, index: 0 }, entries: [entry(1, 1)] }
+  safety.started(a, recovered)
+  assert.throws(() => append(a, entry(2, 2, 'y')), breaks('log matching'))
+})
