@@ -135,10 +135,16 @@ class ServingThread<Serve> {
       },
       serve,
     }
-    const worker = new Worker(entry ?? servingThreadEntry, {
-      workerData: data,
-      name: `serving-${this.#number}`,
-    })
+    let worker: Worker
+    try {
+      worker = new Worker(entry ?? servingThreadEntry, { workerData: data, name: `serving-${this.#number}` })
+    } catch (error) {
+      // The system may have no thread to give, now.
+      log.error('a serving thread failed', { thread: this.#number, error })
+      this.#firstStart.reject(error)
+      this.#exited(null, 0)
+      return
+    }
     const startedMs = performance.now()
     // From the same moment as the data above: nothing is missed in between, and messages wait for the thread.
     const bridge = new CoreBridge(core, this.#encoder, (message) => worker.postMessage(message, [message]))
@@ -176,7 +182,8 @@ class ServingThread<Serve> {
     }
   }
 
-  #exited(code: number, livedMs: number): void {
+  /** @param code null if there was no thread at all. */
+  #exited(code: number | null, livedMs: number): void {
     if (!this.#started) this.#firstStart.reject(new Error(`a serving thread ended at its start with code ${code}`))
     if (this.#closing || !this.#started) {
       this.#ended.resolve()

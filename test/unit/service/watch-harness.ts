@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { silentLog } from '../../../src/base/log.ts'
 import type { EtcdError } from '../../../src/errors.ts'
 import type { StatusError } from '../../../src/service/status-error.ts'
@@ -22,6 +23,9 @@ interface Timer {
   dueMs: number
 }
 
+/** Far more than any test needs to settle. */
+const turnsMax = 100_000
+
 /** Time that moves when the test says so. */
 export class ManualTimers implements WatchTimers {
   nowMs = 0
@@ -37,6 +41,7 @@ export class ManualTimers implements WatchTimers {
   }
 
   every(ms: number, callback: () => void): { cancel(): void } {
+    assert.ok(ms > 0, 'a timer that repeats lets time pass')
     return this.#add({ callback, everyMs: ms, dueMs: this.nowMs + ms })
   }
 
@@ -53,7 +58,7 @@ export class ManualTimers implements WatchTimers {
 
   /** Runs turns until nothing is left to do. */
   settle(): void {
-    while (this.turn()) {}
+    for (let turns = 0; this.turn(); turns++) assert.ok(turns < turnsMax, `nothing left to do after ${turnsMax} turns`)
   }
 
   advance(ms: number): void {

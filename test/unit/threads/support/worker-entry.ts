@@ -47,6 +47,7 @@ await runServingThread<EntryOptions>({
         channel.postMessage({ id: command.id, refusal: error instanceof EtcdError ? error.reason : String(error) })
       }
     }
+    channel.postMessage({ hello: true })
     return { close: async () => channel.close() }
   },
 })
