@@ -5,7 +5,10 @@ import { encodeCommitted, writeCoreRecords } from './core-records.ts'
 import { RecordWriter } from './record-writer.ts'
 import { readThreadRecords, type ThreadRecords } from './thread-records.ts'
 
-/** Bytes sent and not yet taken above which a thread gets no more events: its watchers read history instead. */
+/**
+ * Bytes sent and not yet taken above which a thread is told of no more commits, until it has taken some: then of the
+ * newest alone, and its watchers read history.
+ */
 const unconsumedBytesMax = 32 * 1024 * 1024
 
 /** Encodes each batch once for all threads that want it in the same form. */
@@ -44,6 +47,8 @@ export class CoreBridge {
   readonly #records: ThreadRecords
   #wantsEvents = false
   #unconsumedBytes = 0
+  /** The newest batch that was kept back, in place of all of them. */
+  #keptBack: CommittedBatch | null = null
   #flushScheduled = false
   #closed = false
 
@@ -153,6 +158,7 @@ export class CoreBridge {
       consumed: (bytes) => {
         this.#unconsumedBytes -= bytes
         assert(this.#unconsumedBytes >= 0, 'a thread takes no more than it was sent')
+        this.#goOn()
       },
     }
   }
@@ -163,8 +169,20 @@ export class CoreBridge {
   }
 
   #committed(batch: CommittedBatch): void {
-    const withEvents = this.#wantsEvents && this.#unconsumedBytes < unconsumedBytesMax
-    this.#writer.raw(this.#encoder.encode(batch, withEvents))
+    if (this.#keptBack !== null || this.#unconsumedBytes >= unconsumedBytesMax) {
+      this.#keptBack = this.#keptBack?.replaced === true ? { ...batch, replaced: true } : batch
+      return
+    }
+    this.#writer.raw(this.#encoder.encode(batch, this.#wantsEvents))
+    this.#scheduleFlush()
+  }
+
+  #goOn(): void {
+    const batch = this.#keptBack
+    if (batch === null || this.#unconsumedBytes >= unconsumedBytesMax) return
+    this.#keptBack = null
+    // Without events even if it has none itself: those before it had.
+    this.#writer.raw(encodeCommitted(batch, false))
     this.#scheduleFlush()
   }
 
