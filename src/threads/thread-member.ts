@@ -61,6 +61,8 @@ export class ThreadMember implements Member {
   readonly #leaderListeners = new Set<(leader: MemberId) => void>()
   readonly #records: CoreRecords
   #reader: StateReader
+  /** All readers of replaced states so far have been closed. */
+  #replacedClosed: Promise<void> = Promise.resolve()
   #stale = true
   #nextCall = 0
   #flushScheduled = false
@@ -247,13 +249,12 @@ export class ThreadMember implements Member {
     const old = this.#reader
     this.#reader = this.#ports.openReader(path)
     this.#stale = true
-    old
-      .close()
-      .catch((error: unknown) => this.#ports.closeFailed(error))
-      .then(() => {
-        if (this.#closed) return
-        this.#core.released(generation)
-        this.#scheduleFlush()
-      })
+    const oldClosed = old.close().catch((error: unknown) => this.#ports.closeFailed(error))
+    // In order: one generation's release stands for all before it.
+    this.#replacedClosed = Promise.all([this.#replacedClosed, oldClosed]).then(() => {
+      if (this.#closed) return
+      this.#core.released(generation)
+      this.#scheduleFlush()
+    })
   }
 }

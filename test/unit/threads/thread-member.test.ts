@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { memberId } from '../../../src/base/ids.ts'
+import { writeCoreRecords } from '../../../src/threads/core-records.ts'
+import { RecordWriter } from '../../../src/threads/record-writer.ts'
+import { ThreadMember } from '../../../src/threads/thread-member.ts'
+import { readThreadRecords, type ThreadRecords } from '../../../src/threads/thread-records.ts'
+import { within } from '../../support/within.ts'
+import { fakeInfo } from './support/fake-core.ts'
+import { FakeStore } from './support/fake-store.ts'
+
+/** The thread's end alone, with the test for a core. */
+function openMember() {
+  const posted: ArrayBuffer[] = []
+  const soon: (() => void)[] = []
+  const closings = new Map<string, PromiseWithResolvers<void>>()
+  const failures: unknown[] = []
+  const { view } = new FakeStore()
+  const known = { leader: memberId(7n), term: 3, appliedIndex: 1, revision: 1, path: '/0' }
+  const member = new ThreadMember(fakeInfo, known, {
+    post: (message) => posted.push(message),
+    openReader: (path) => {
+      const closing = Promise.withResolvers<void>()
+      closings.set(path, closing)
+      return { read: (work) => work(view), refresh: () => {}, close: () => closing.promise }
+    },
+    soon: (callback) => soon.push(callback),
+    closeFailed: (error) => failures.push(error),
+  })
+  return {
+    member,
+    failures,
+    closing: (path: string) => closings.get(path)!,
+    /** The core names states 1 and 2 in one message. */
+    replaceTwice: () => {
+      const writer = new RecordWriter()
+      const records = writeCoreRecords(writer)
+      records.stateReplaced(1, '/1')
+      records.stateReplaced(2, '/2')
+      member.receive(writer.take())
+    },
+    /** What has been said to the core since the last look, when everything has settled. */
+    heard: async (): Promise<string[]> => {
+      await turn()
+      for (const callback of soon.splice(0)) callback()
+      const names: string[] = []
+      const to = new Proxy({} as ThreadRecords, {
+        get:
+          (_, name) =>
+          (first: unknown): void =>
+            void names.push(`${String(name)} ${first}`),
+      })
+      for (const message of posted.splice(0)) readThreadRecords(message, to)
+      return names
+    },
+  }
+}
+
+test('a state is released when it and all before it are closed, in whichever order they close', async () => {
+  const { replaceTwice, closing, heard } = openMember()
+  replaceTwice()
+  closing('/1').resolve()
+  assert.deepEqual(await heard(), [], 'state 0 is still read')
+  closing('/0').resolve()
+  assert.deepEqual(await heard(), ['released 1', 'released 2'])
+})
+
+test('a state that cannot be closed is reported, and released all the same', async () => {
+  const { replaceTwice, closing, heard, failures } = openMember()
+  replaceTwice()
+  closing('/0').reject(new Error('no'))
+  closing('/1').resolve()
+  assert.deepEqual(await heard(), ['released 1', 'released 2'])
+  assert.deepEqual(failures.map(String), ['Error: no'])
+})
+
+test('closing refuses all that is asked, whether the core has heard of it or not, and all that comes later', async () => {
+  const { member, heard, closing } = openMember()
+  const ask = () => [
+    member.propose('put', Uint8Array.of(1)),
+    member.readBarrier(),
+    member.renewLease(5n as never),
+    member.leaseTimes(5n as never),
+    member.status(),
+  ]
+  const asked = ask()
+  const before = Promise.allSettled(asked)
+  const names = ['propose 0', 'renewLease 1', 'leaseTimes 2', 'status 3', 'readBarrier 4']
+  assert.deepEqual(await heard(), names)
+  const gathered = Promise.allSettled(ask())
+  closing('/0').resolve()
+  await within('the member closes', member.close())
+  const late = Promise.allSettled(ask())
+  const settled = await within('all are refused', Promise.all([before, gathered, late]))
+  for (const result of settled.flat()) {
+    assert.equal(result.status, 'rejected')
+    assert.equal(result.reason.reason, 'stopped')
+  }
+  assert.deepEqual(await heard(), [])
+})
