@@ -28,6 +28,8 @@ export const limits = {
   snapshotChunkBytes: 1024 * 1024,
   /** A snapshot being sent pins the storage's old pages: it is given up after this long. */
   snapshotAgeMsMax: 10 * 60 * 1000,
+  /** A request's headers on a plaintext connection; longer ones are left as they came. Two frames of the usual size. */
+  heldHeaderBytesMax: 2 * (16_384 + 9),
   /** A TLS handshake that takes longer is closed. */
   handshakeMsMax: 10_000,
   /** History scanned for lagging watchers in one turn. */

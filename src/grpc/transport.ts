@@ -1,4 +1,5 @@
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
@@ -7,6 +8,7 @@ import { type Listener, listen } from '../security/tls-listener.ts'
 import type { Member } from '../service/member.ts'
 import { ClientSessions, innerHttp2Server } from './client-sessions.ts'
 import type { MethodTable } from './method.ts'
+import { injectPlaintext } from './plaintext-connection.ts'
 import { callInterceptor, registerMethods } from './register.ts'
 import { refuseHttp1, routeConnection } from './route-connection.ts'
 
@@ -59,7 +61,8 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
     'grpc.keepalive_timeout_ms': options.grpcKeepaliveTimeoutMs,
   })
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  sessions = new ClientSessions(innerHttp2Server(server), {
+  const http2Server = innerHttp2Server(server)
+  sessions = new ClientSessions(http2Server, {
     pingIntervalMsMin: options.grpcKeepaliveMinTimeMs,
     handshakeMsMax: limits.handshakeMsMax,
     onTooManyPings: () => log.warn('closed a client connection: too many pings'),
@@ -68,7 +71,12 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
 
   let draining = false
   const http1 = options.http1 ?? refuseHttp1
-  const routes = { http2: (socket: Socket) => injector.injectConnection(socket), http1 }
+  const inject = (connection: Duplex): void => injector.injectConnection(connection)
+  const http2 = (socket: Socket): void => {
+    if ('encrypted' in socket) inject(socket)
+    else injectPlaintext(http2Server, socket, inject)
+  }
+  const routes = { http2, http1 }
   const onConnection = (socket: Socket, alpn: string | false): void => {
     if (draining) socket.destroy()
     else routeConnection(socket, alpn, limits.handshakeMsMax, routes)

@@ -105,6 +105,12 @@ for (const { name, timeout } of [
   })
 }
 
+test('the authority may be a URL, as etcdctl 3.4 sends it without TLS', async () => {
+  await using server = await serve(table)
+  const headers = headersOf(rangePath, { ':authority': `http://127.0.0.1:${server.port}` })
+  assert.equal((await call(server.port, headers, frameOf(Buffer.from('a')))).grpcStatus, Code.Ok)
+})
+
 for (const { name, headers, body, httpStatus, grpcStatus } of [
   { name: 'no message', headers: {}, body: Buffer.alloc(0), httpStatus: 200, grpcStatus: Code.Unimplemented },
   {
