@@ -101,11 +101,12 @@ export class ApplyStage {
     const batch = this.#takeBatch()
     const last = batch[batch.length - 1]!
     let applied: readonly Applied[] = []
+    let revision = this.#revision
     this.#busy = true
     this.#state.transact(
       (view) => {
         applied = applyEntries(view, batch, this.#hooks.wants)
-        this.#revision = getRevision(view)
+        revision = getRevision(view)
         this.#hooks.applied(applied)
       },
       (error) => {
@@ -113,6 +114,7 @@ export class ApplyStage {
         if (this.#stopped) return this.#whenIdle?.()
         if (error) return this.#hooks.failed(error)
         this.#appliedIndex = last.index
+        this.#revision = revision
         const events: WatchEvent[] = []
         for (const one of applied) {
           for (const event of one.events) events.push(event)
@@ -125,7 +127,7 @@ export class ApplyStage {
         this.#hooks.committed(
           {
             appliedIndex: last.index,
-            revision: this.#revision,
+            revision,
             compactRevision: this.#compactRevision,
             events,
             replaced: false,

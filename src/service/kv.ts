@@ -14,11 +14,14 @@ import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { proposeAndRespond, respond } from './respond.ts'
 
-/** Serializable reads answer from what this member has; all others wait until it has caught up with every acknowledged write. */
+/** Serializable reads answer from what this member has (at least every write that it has answered); all others wait until it has caught up with every acknowledged write. */
 export function range(member: Member, bytes: Uint8Array): Promise<Uint8Array> | Uint8Array {
   const request = decodeRequest(RangeRequest, bytes)
   checkRange(request)
-  if (request.serializable) return readRange(member, request)
+  if (request.serializable) {
+    const answered = member.answeredVisible()
+    return answered === null ? readRange(member, request) : answered.then(() => readRange(member, request))
+  }
   refuseOnLearner(member)
   return member.readBarrier().then(() => readRange(member, request))
 }
@@ -47,7 +50,7 @@ export async function txn(member: Member, bytes: Uint8Array): Promise<Uint8Array
     refuseTooLarge(member, bytes)
     return proposeAndRespond(member, 'txn', bytes)
   }
-  if (!isSerializable(request)) await member.readBarrier()
+  await (isSerializable(request) ? member.answeredVisible() : member.readBarrier())
   const { body, revision } = member.read((view) => readOnlyTxn(view, request))
   return respond(member, revision, body)
 }

@@ -59,6 +59,10 @@ export interface Member {
   leader(): MemberId
   /** Revision of the newest visible state. */
   revision(): Revision
+  /** Highest revision that a write was answered with here; for a moment it is ahead of `revision()`. */
+  answeredRevision(): Revision
+  /** Null if `read` sees every write that was answered here; else resolves when it does. Rejects with EtcdError. */
+  answeredVisible(): Promise<void> | null
   /** Each commit once, in order, after it became visible to `read`. Returns how to unsubscribe. */
   onCommitted(listener: (batch: CommittedBatch) => void): () => void
   /** The leader changed, or there is none now (0n). Returns how to unsubscribe. */

@@ -88,6 +88,15 @@ export class WatchHub {
     return this.#headerAt(this.revision)
   }
 
+  /** What a watch without a start revision has behind it: the feed, and every write that was answered here before. */
+  createRevision(): Revision {
+    return Math.max(this.revision, this.#member.answeredRevision())
+  }
+
+  createHeader(): Uint8Array {
+    return this.#headerAt(this.createRevision())
+  }
+
   #headerAt(revision: Revision): Uint8Array {
     const { clusterId, memberId } = this.#member.info
     return encodeHeader(clusterId, memberId, revision, this.#member.term())
@@ -108,7 +117,7 @@ export class WatchHub {
     const group = groupOf(node, wish)
     group.size++
     const { id, idField, fragment, progressNotify, startRevision } = wish
-    const minRevision = startRevision === 0 ? this.revision + 1 : startRevision
+    const minRevision = startRevision === 0 ? this.createRevision() + 1 : startRevision
     const watcher: Watcher = {
       id,
       idField,

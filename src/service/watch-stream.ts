@@ -136,7 +136,7 @@ export class WatchStream {
   }
 
   #create(request: WatchCreateRequest): void {
-    const header = this.#hub.header()
+    const header = this.#hub.createHeader()
     const range = rangeFromWire(request.key.length === 0 ? smallestKey : request.key, request.range_end)
     const reason = isEmptyRange(range)
       ? refusals.emptyRange

@@ -1,5 +1,6 @@
 import type { CommittedBatch } from '../apply/outcome.ts'
 import { assert } from '../base/assert.ts'
+import type { Index, Revision } from '../base/ids.ts'
 import type { CoreHandle } from './core-handle.ts'
 import { encodeCommitted, writeCoreRecords } from './core-records.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -10,6 +11,11 @@ import { readThreadRecords, type ThreadRecords } from './thread-records.ts'
  * newest alone, and its watchers read history.
  */
 const unconsumedBytesMax = 32 * 1024 * 1024
+
+interface Position {
+  readonly index: Index
+  readonly revision: Revision
+}
 
 /** Encodes each batch once for all threads that want it in the same form. */
 export class CommitEncoder {
@@ -49,6 +55,9 @@ export class CoreBridge {
   #unconsumedBytes = 0
   /** The newest batch that was kept back, in place of all of them. */
   #keptBack: CommittedBatch | null = null
+  /** Where the newest commit stands that the thread was told of, and where it must be told of one. */
+  #told: Position
+  #awaited: Position
   #flushScheduled = false
   #closed = false
 
@@ -68,6 +77,8 @@ export class CoreBridge {
     this.#core = core
     this.#encoder = encoder
     this.#post = post
+    this.#told = { index: core.appliedIndex(), revision: core.revision() }
+    this.#awaited = this.#told
     this.#unsubscribe = [
       core.onCommitted((batch) => this.#committed(batch)),
       core.onLeader((leader, term) => {
@@ -113,6 +124,7 @@ export class CoreBridge {
           else {
             assert(outcome !== null, 'the core answers a proposal with an error or an outcome')
             thread.outcome(call, outcome)
+            if (outcome.ok) this.#await(0, outcome.revision)
             this.#scheduleFlush()
           }
         }),
@@ -121,6 +133,7 @@ export class CoreBridge {
           if (error !== null) this.#failed(call, error)
           else {
             thread.barrier(call, index)
+            this.#await(index, 0)
             this.#scheduleFlush()
           }
         }),
@@ -147,6 +160,7 @@ export class CoreBridge {
       },
       interest: (wantsEvents) => {
         this.#wantsEvents = wantsEvents
+        this.#goOn()
       },
       released: (generation) => {
         for (const [older, release] of this.#releases) {
@@ -163,26 +177,50 @@ export class CoreBridge {
     }
   }
 
+  /** The thread holds an answer that speaks of this position, and may wait until it is visible. */
+  #await(index: Index, revision: Revision): void {
+    this.#awaited = {
+      index: Math.max(this.#awaited.index, index),
+      revision: Math.max(this.#awaited.revision, revision),
+    }
+    this.#goOn()
+  }
+
+  get #isAwaited(): boolean {
+    return this.#awaited.index > this.#told.index || this.#awaited.revision > this.#told.revision
+  }
+
   #failed(call: number, error: Error): void {
     this.#thread.failed(call, error)
     this.#scheduleFlush()
   }
 
+  /**
+   * A thread hears of a commit if it watches events or waits to see one. All others would only be woken for nothing:
+   * for them the newest one is kept until there is a reason.
+   */
   #committed(batch: CommittedBatch): void {
-    if (this.#keptBack !== null || this.#unconsumedBytes >= unconsumedBytesMax) {
+    const unheard = !this.#wantsEvents && !batch.replaced && !this.#isAwaited
+    if (unheard || this.#keptBack !== null || this.#unconsumedBytes >= unconsumedBytesMax) {
       this.#keptBack = this.#keptBack?.replaced === true ? { ...batch, replaced: true } : batch
+      if (!unheard) this.#goOn()
       return
     }
-    this.#writer.raw(this.#encoder.encode(batch, this.#wantsEvents))
-    this.#scheduleFlush()
+    this.#tell(batch, this.#encoder.encode(batch, this.#wantsEvents))
   }
 
   #goOn(): void {
     const batch = this.#keptBack
     if (batch === null || this.#unconsumedBytes >= unconsumedBytesMax) return
+    if (!this.#wantsEvents && !batch.replaced && !this.#isAwaited) return
     this.#keptBack = null
     // Without events even if it has none itself: those before it had.
-    this.#writer.raw(encodeCommitted(batch, false))
+    this.#tell(batch, encodeCommitted(batch, false))
+  }
+
+  #tell(batch: CommittedBatch, record: Uint8Array): void {
+    this.#told = { index: batch.appliedIndex, revision: batch.revision }
+    this.#writer.raw(record)
     this.#scheduleFlush()
   }
 

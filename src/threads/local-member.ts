@@ -6,6 +6,7 @@ import type { ReadView } from '../mvcc/view.ts'
 import type { LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import { BarrierGate } from './barrier-gate.ts'
 import type { CoreHandle } from './core-handle.ts'
+import { WriteVisibility } from './write-visibility.ts'
 
 /** The member as services see it when they run in the core's own thread. */
 export class LocalMember implements Member {
@@ -13,6 +14,7 @@ export class LocalMember implements Member {
   readonly read: <T>(work: (view: ReadView) => T) => T
   readonly #core: CoreHandle
   readonly #gate: BarrierGate
+  readonly #writes = new WriteVisibility()
   readonly #stopAdvancing: () => void
 
   /** @param read runs its argument on the newest visible state. */
@@ -24,12 +26,19 @@ export class LocalMember implements Member {
       () => queueMicrotask(() => this.#gate.issue((done) => core.readBarrier(done))),
       () => core.appliedIndex(),
     )
-    this.#stopAdvancing = core.onCommitted(() => this.#gate.advance())
+    this.#stopAdvancing = core.onCommitted((batch) => {
+      this.#gate.advance()
+      this.#writes.advance(batch.revision)
+    })
   }
 
   propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      this.#core.propose(kind, request, settle(resolve, reject))
+      const answer = settle(resolve, reject)
+      this.#core.propose(kind, request, (error, outcome) => {
+        if (outcome?.ok) this.#writes.answeredWith(outcome.revision)
+        answer(error, outcome)
+      })
     })
   }
 
@@ -65,6 +74,14 @@ export class LocalMember implements Member {
     return this.#core.revision()
   }
 
+  answeredRevision(): Revision {
+    return this.#writes.answered
+  }
+
+  answeredVisible(): Promise<void> | null {
+    return this.#writes.wait(this.#core.revision())
+  }
+
   onCommitted(listener: (batch: CommittedBatch) => void): () => void {
     return this.#core.onCommitted(listener)
   }
@@ -75,7 +92,9 @@ export class LocalMember implements Member {
 
   close(): void {
     this.#stopAdvancing()
-    this.#gate.fail(new EtcdError('stopped'))
+    const stopped = new EtcdError('stopped')
+    this.#gate.fail(stopped)
+    this.#writes.fail(stopped)
   }
 }
 

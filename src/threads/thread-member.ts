@@ -2,12 +2,14 @@ import type { CommittedBatch, Outcome } from '../apply/outcome.ts'
 import { assert } from '../base/assert.ts'
 import type { Index, LeaseId, MemberId, Revision, Term } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
+import { getRevision } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import type { LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import { BarrierGate } from './barrier-gate.ts'
 import { type CoreRecords, readCoreRecords } from './core-records.ts'
 import { RecordWriter } from './record-writer.ts'
 import { type ThreadRecords, writeThreadRecords } from './thread-records.ts'
+import { WriteVisibility } from './write-visibility.ts'
 
 /** The state on disk, read by this thread. */
 export interface StateReader {
@@ -56,6 +58,7 @@ export class ThreadMember implements Member {
   readonly #writer = new RecordWriter()
   readonly #core: ThreadRecords
   readonly #gate: BarrierGate
+  readonly #writes = new WriteVisibility()
   readonly #calls = new Map<number, Call>()
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
   readonly #leaderListeners = new Set<(leader: MemberId) => void>()
@@ -87,7 +90,10 @@ export class ThreadMember implements Member {
       () => this.#appliedIndex,
     )
     this.#records = {
-      outcome: (call, outcome) => this.#settle(call)?.resolve(outcome),
+      outcome: (call, outcome) => {
+        if (outcome.ok) this.#writes.answeredWith(outcome.revision)
+        this.#settle(call)?.resolve(outcome)
+      },
       failed: (call, error) => this.#settle(call)?.reject(error),
       barrier: (call, index) => this.#settle(call)?.resolve(index),
       leaseRenewed: (call, ttlSeconds) => this.#settle(call)?.resolve(ttlSeconds),
@@ -147,8 +153,20 @@ export class ThreadMember implements Member {
     return this.#leader
   }
 
+  /** The core tells this thread of commits only while it has a reason to know: else the state itself is asked. */
   revision(): Revision {
-    return this.#revision
+    if (this.#committedListeners.size > 0) return this.#revision
+    this.#reader.refresh()
+    this.#stale = false
+    return Math.max(this.#revision, this.#reader.read(getRevision))
+  }
+
+  answeredRevision(): Revision {
+    return this.#writes.answered
+  }
+
+  answeredVisible(): Promise<void> | null {
+    return this.#writes.wait(this.#revision)
   }
 
   /** Events come only while someone listens; until the core has heard of it, a batch may come as `replaced`. */
@@ -171,6 +189,7 @@ export class ThreadMember implements Member {
     this.#closed = true
     const stopped = new EtcdError('stopped')
     this.#gate.fail(stopped)
+    this.#writes.fail(stopped)
     for (const call of this.#calls.values()) call.reject(stopped)
     this.#calls.clear()
     return this.#reader.close()
@@ -237,6 +256,7 @@ export class ThreadMember implements Member {
       for (const listener of this.#committedListeners) listener(told)
     }
     this.#gate.advance()
+    this.#writes.advance(batch.revision)
   }
 
   #leaderChanged(leader: MemberId, term: Term): void {

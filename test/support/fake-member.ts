@@ -83,6 +83,17 @@ export class FakeMember implements Member {
     return this.currentRevision
   }
 
+  /** Set ahead of the revision to stand for a write that is answered and not yet visible. */
+  answered = 0
+
+  answeredRevision(): Revision {
+    return this.answered
+  }
+
+  answeredVisible(): Promise<void> | null {
+    return null
+  }
+
   onCommitted(listener: (batch: CommittedBatch) => void): () => void {
     this.#commitListeners.add(listener)
     return () => this.#commitListeners.delete(listener)

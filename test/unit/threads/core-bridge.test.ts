@@ -14,6 +14,19 @@ interface Told {
   readonly withEvents: boolean
 }
 
+const ignore = (): void => {}
+const othersIgnored: CoreRecords = {
+  outcome: ignore,
+  failed: ignore,
+  barrier: ignore,
+  leaseRenewed: ignore,
+  leaseTimes: ignore,
+  status: ignore,
+  committed: ignore,
+  leader: ignore,
+  stateReplaced: ignore,
+}
+
 /** The core's end alone, with the test for a thread. */
 function openBridge() {
   const core = new FakeCore()
@@ -50,7 +63,7 @@ function openBridge() {
       let bytes = 0
       for (const message of posted.splice(0)) {
         bytes += message.byteLength
-        readCoreRecords(message, { committed } as CoreRecords)
+        readCoreRecords(message, { ...othersIgnored, committed })
       }
       return { told, bytes }
     },
@@ -125,4 +138,42 @@ test('what the core answers a thread that is gone goes nowhere, and nothing wait
   say((records) => records.propose(4, 'put', Uint8Array.of(4)))
   assert.deepEqual([posted.length, released, core.proposals.length], [0, 2, 2])
   assert.equal(core.committedListeners.size + core.leaderListeners.size, 0)
+})
+
+test('a thread that waits for nothing is not woken by commits', () => {
+  const { commit, posted } = openBridge()
+  commit({ put: 'a', value: '1' })
+  commit({ put: 'a', value: '2' })
+  assert.equal(posted.length, 0)
+})
+
+test('a thread is told of the commit that its barrier or its answered write waits for', () => {
+  for (const wait of ['barrier', 'write', 'late write'] as const) {
+    const { core, commit, say, settle, take } = openBridge()
+    if (wait === 'late write') commit({ put: 'a', value: '1' })
+    say((records) => (wait === 'barrier' ? records.readBarrier(1) : records.propose(1, 'put', new Uint8Array(1))))
+    const next = { index: core.appliedIndex() + 1, revision: core.revision() + 1 }
+    const answered = wait === 'late write' ? core.revision() : next.revision
+    if (wait === 'barrier') core.barriers[0]!(null, next.index)
+    else core.proposals[0]!.done(null, { ok: true, revision: answered, body: new Uint8Array(0) })
+    settle()
+    if (wait !== 'late write') commit({ put: 'a', value: '2' })
+    assert.deepEqual(
+      take().told.map(({ batch }) => batch.revision),
+      [answered],
+      wait,
+    )
+    commit({ put: 'a', value: '3' })
+    assert.deepEqual(take().told, [], wait)
+  }
+})
+
+test('a thread that begins to watch hears at once how far the commits are', () => {
+  const { core, commit, say, take } = openBridge()
+  commit({ put: 'a', value: '1' })
+  say((records) => records.interest(true))
+  assert.deepEqual(
+    take().told.map(({ batch, withEvents }) => [batch.revision, withEvents]),
+    [[core.revision(), false]],
+  )
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { memberId } from '../../../src/base/ids.ts'
-import { writeCoreRecords } from '../../../src/threads/core-records.ts'
+import { encodeCommitted, writeCoreRecords } from '../../../src/threads/core-records.ts'
 import { RecordWriter } from '../../../src/threads/record-writer.ts'
 import { ThreadMember } from '../../../src/threads/thread-member.ts'
 import { readThreadRecords, type ThreadRecords } from '../../../src/threads/thread-records.ts'
@@ -28,18 +28,23 @@ function openMember() {
     soon: (callback) => soon.push(callback),
     closeFailed: (error) => failures.push(error),
   })
+  /** One message from the core. */
+  const core = (write: (records: ReturnType<typeof writeCoreRecords>) => void): void => {
+    const writer = new RecordWriter()
+    write(writeCoreRecords(writer))
+    member.receive(writer.take())
+  }
   return {
     member,
     failures,
     closing: (path: string) => closings.get(path)!,
+    core,
     /** The core names states 1 and 2 in one message. */
-    replaceTwice: () => {
-      const writer = new RecordWriter()
-      const records = writeCoreRecords(writer)
-      records.stateReplaced(1, '/1')
-      records.stateReplaced(2, '/2')
-      member.receive(writer.take())
-    },
+    replaceTwice: () =>
+      core((records) => {
+        records.stateReplaced(1, '/1')
+        records.stateReplaced(2, '/2')
+      }),
     /** What has been said to the core since the last look, when everything has settled. */
     heard: async (): Promise<string[]> => {
       await turn()
@@ -98,4 +103,29 @@ test('closing refuses all that is asked, whether the core has heard of it or not
     assert.equal(result.reason.reason, 'stopped')
   }
   assert.deepEqual(await heard(), [])
+})
+
+test('what a member has answered is visible to its serializable readers before they read', async () => {
+  const { member, core } = openMember()
+  assert.equal(member.answeredVisible(), null)
+  const answer = member.propose('put', new Uint8Array(1))
+  core((records) => records.outcome(0, { ok: true, revision: 5, body: new Uint8Array(0) }))
+  await within('the answer', answer)
+  assert.equal(member.answeredRevision(), 5)
+  const visible = member.answeredVisible()
+  assert.ok(visible)
+  const batch = { appliedIndex: 9, revision: 5, compactRevision: 0, events: [], replaced: false }
+  const writer = new RecordWriter()
+  writer.raw(encodeCommitted(batch, true))
+  member.receive(writer.take())
+  await within('the commit', visible)
+  assert.equal(member.answeredVisible(), null)
+})
+
+test('a refused write promises no revision', async () => {
+  const { member, core } = openMember()
+  const answer = member.propose('put', new Uint8Array(1))
+  core((records) => records.outcome(0, { ok: false, revision: 5, reason: 'leaseNotFound' }))
+  await within('the answer', answer)
+  assert.equal(member.answeredVisible(), null)
 })

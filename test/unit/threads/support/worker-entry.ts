@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { BroadcastChannel } from 'node:worker_threads'
 import { EtcdError } from '../../../../src/errors.ts'
-import type { ReadView } from '../../../../src/mvcc/view.ts'
+import type { ReadView, Table } from '../../../../src/mvcc/view.ts'
 import type { Member, WriteKind } from '../../../../src/service/member.ts'
 import { runServingThread } from '../../../../src/threads/run-serving-thread.ts'
 
@@ -23,7 +23,11 @@ export interface ThreadCommand {
 /** A state that is one file of text. */
 const fileReader = (path: string) => {
   let text = ''
-  const view = { get: () => Buffer.from(text), scan: () => [], count: () => 0 } satisfies ReadView
+  const view = {
+    get: (table: Table) => (table === 'meta' ? undefined : Buffer.from(text)),
+    scan: () => [],
+    count: () => 0,
+  } satisfies ReadView
   return {
     read: <T>(work: (view: ReadView) => T): T => work(view),
     refresh: () => {
@@ -74,7 +78,7 @@ async function run(member: Member, command: ThreadCommand, channel: BroadcastCha
     case 'known':
       return { leader: member.leader(), term: member.term(), revision: member.revision(), info: member.info }
     case 'read':
-      return member.read((view) => Buffer.from(view.get('meta', new Uint8Array(1))!).toString())
+      return member.read((view) => Buffer.from(view.get('current', new Uint8Array(1))!).toString())
     case 'listen':
       member.onCommitted((batch) => channel.postMessage({ batch }))
       return 'listening'
