@@ -14,7 +14,9 @@ import { getClusterId } from './mvcc/meta.ts'
 import { createPeers, type PeerMembers } from './peer/peers.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
+import { requireFreeAddress } from './security/free-address.ts'
 import type { MemberInfo } from './service/member.ts'
+import { lockFolder } from './storage/folder-lock.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
 import { openWal } from './storage/wal.ts'
 import { startServing } from './threads/serving.ts'
@@ -65,6 +67,13 @@ async function compose(
   const stateDir = join(config.dataDir, 'member', 'state')
   const walDir = config.walDir ?? join(config.dataDir, 'member', 'wal')
   for (const dir of [config.dataDir, stateDir, walDir]) await mkdir(dir, { recursive: true, mode: 0o700 })
+  for (const [dir, lock] of [
+    [config.dataDir, 'data.lock'],
+    [walDir, 'wal.lock'],
+  ] as const) {
+    const unlock = lockFolder(dir, lock)
+    closers.push(async () => unlock())
+  }
   const { store: state } = await openLmdbState({ dir: stateDir, log })
   closers.push(() => state.close())
   const wal = await openWal({ dir: walDir, clusterId: cluster.clusterId, memberId: self.id, log })
@@ -126,6 +135,7 @@ async function compose(
   const ticking = setInterval(() => replica.tick(), config.heartbeatIntervalMs)
   closers.push(async () => clearInterval(ticking))
 
+  for (const url of config.listenClientUrls) await requireFreeAddress(url)
   const serving = await startServing({ config, core: replica, state, log })
   closers.push(() => serving.close())
   announce(config, replica, self.id, log)
