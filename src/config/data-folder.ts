@@ -19,6 +19,9 @@ export function preparePrivateFolder(flag: string, path: string): void {
   }
   if (!stats.isDirectory()) throw new ConfigError(flag, `${path} is not a folder`)
   attempt(flag, path, () => accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK))
+  // Root may use everyone's folders, and their owners could read what it writes there.
+  if (stats.uid !== 0 && stats.uid !== process.geteuid?.())
+    throw new ConfigError(flag, `${path} belongs to another user (id ${stats.uid}), who may read it; chown it`)
   if ((stats.mode & groupAndWorld) === 0) return
   if (attempt(flag, path, () => readdirSync(path)).length === 0) {
     attempt(flag, path, () => chmodSync(path, ownerOnly))

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, type Stats, statSync } from 'node:fs'
 import type { TlsFiles } from '../config/member-config.ts'
 
 /** A certificate, key or CA file that cannot be used. The message is one line that names the file and the reason. */
@@ -82,16 +82,18 @@ function readPem(file: string, what: string): string {
 
 /** Private keys that others on the machine can read are as good as public. */
 function checkPrivateMode(file: string): void {
-  let mode: number
+  let stats: Stats
   try {
-    mode = statSync(file).mode
+    stats = statSync(file)
   } catch (error) {
     throw new TlsFileError(file, `cannot read key file: ${(error as NodeJS.ErrnoException).code ?? 'error'}`, {
       cause: error,
     })
   }
-  if ((mode & 0o077) !== 0) {
-    const octal = (mode & 0o777).toString(8).padStart(4, '0')
+  if (stats.uid !== 0 && stats.uid !== process.geteuid?.())
+    throw new TlsFileError(file, `private key belongs to another user (id ${stats.uid}); run chown on it`)
+  if ((stats.mode & 0o077) !== 0) {
+    const octal = (stats.mode & 0o777).toString(8).padStart(4, '0')
     throw new TlsFileError(file, `private key is accessible to group or others (mode ${octal}); run chmod 600 on it`)
   }
 }

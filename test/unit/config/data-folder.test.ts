@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -49,4 +49,12 @@ test('a file in its place is refused', () => {
   writeFileSync(path, '')
   assert.throws(() => preparePrivateFolder('wal-dir', path), { message: `--wal-dir: ${path} is not a folder` })
   assert.throws(() => preparePrivateFolder('wal-dir', join(path, 'x')), /--wal-dir: .*not a folder/)
+})
+
+test('a folder of another user is refused', { skip: process.geteuid?.() !== 0 && 'only root can give it away' }, () => {
+  const path = folder('foreign', 0o700, ['wal'])
+  chownSync(path, 65534, 65534)
+  assert.throws(() => preparePrivateFolder('data-dir', path), {
+    message: `--data-dir: ${path} belongs to another user (id 65534), who may read it; chown it`,
+  })
 })

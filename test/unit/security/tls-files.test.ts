@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { TlsFiles } from '../../../src/config/member-config.ts'
@@ -161,3 +161,11 @@ const encryptedKey = (): string =>
     privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'p' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   }).privateKey
+
+test('a key of another user is refused', { skip: process.geteuid?.() !== 0 && 'only root can give it away' }, () => {
+  const keyFile = write('foreign.key', readFileSync(good.keyFile, 'utf8'))
+  chownSync(keyFile, 65534, 65534)
+  assert.throws(() => readTlsFiles({ ...good, keyFile }), {
+    message: `${keyFile}: private key belongs to another user (id 65534); run chown on it`,
+  })
+})
