@@ -1,6 +1,5 @@
 import type { MemberId } from '../base/ids.ts'
 import { formatId } from '../base/ids.ts'
-import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import { getApplied, getConfState } from '../mvcc/meta.ts'
 import type { Message, SnapshotMeta } from '../raft/types.ts'
@@ -43,10 +42,7 @@ export class Snapshots {
     const meta = source.read((view) => ({ ...getApplied(view), confState: getConfState(view) }))
     this.#log.info('sending database snapshot', { to: formatId(to), index: meta.index })
     const started = this.#clock.nowMs()
-    // A reader this old holds back the reuse of storage: the receiver is too slow, or gone.
-    const tooOld = this.#clock.after(limits.snapshotAgeMsMax, () => source.close())
     this.#peers.sendSnapshot({ ...message, snapshot: meta }, source, (error) => {
-      tooOld.cancel()
       this.#sending.delete(to)
       if (error) this.#log.warn('failed to send database snapshot', { to: formatId(to), error: error.message })
       else {
