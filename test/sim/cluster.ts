@@ -50,7 +50,10 @@ export class Cluster implements MemberWatcher {
   readonly #logSafety: LogSafety
   readonly #members = new Map<MemberId, MemberProcess>()
   readonly #revisions = new Map<MemberId, number>()
+  /** How the members of a new cluster begin, and how one begins that joins: with nobody, until it gets a snapshot. */
   readonly #bootstrap: (view: WriteView) => void
+  readonly #join: (view: WriteView) => void
+  readonly #initial: ReadonlySet<MemberId>
   #lastId: bigint
   /** Found where it could not be thrown. */
   #found: Violation | null = null
@@ -68,7 +71,10 @@ export class Cluster implements MemberWatcher {
     const ids = Array.from({ length: settings.members }, (_, i) => memberId(BigInt(i + 1)))
     this.#lastId = BigInt(settings.members)
     const members = ids.map((id) => recordOf(id, false))
-    this.#bootstrap = (view) => bootstrapState(view, { clusterId: settings.info.clusterId, members })
+    const { clusterId } = settings.info
+    this.#bootstrap = (view) => bootstrapState(view, { clusterId, members })
+    this.#join = (view) => bootstrapState(view, { clusterId, members: [] })
+    this.#initial = new Set(ids)
     this.promises = new LeasePromises(() => this.queue.nowMs, 1 + settings.clockDrift)
     this.reference = new ReferenceState(this.#bootstrap, (change) => this.promises.changed(change))
     this.answers = new Answers(this.reference)
@@ -109,9 +115,15 @@ export class Cluster implements MemberWatcher {
     member.start()
   }
 
-  resetState(member: MemberProcess): void {
+  /**
+   * Starts over as the operator's flags say: "existing", or still "new" as at the first start. The latter is safe only
+   * where a lone wiped member is no majority of the members that it was told of.
+   */
+  resetState(member: MemberProcess, asNew: boolean): void {
     member.state.wipe()
-    member.state.initialise(this.#bootstrap)
+    member.state.initialise(
+      asNew && this.#initial.has(member.id) && this.#initial.size > 2 ? this.#bootstrap : this.#join,
+    )
   }
 
   proposeChange(via: MemberProcess, type: ConfChange_Type, id: MemberId): void {
@@ -142,7 +154,7 @@ export class Cluster implements MemberWatcher {
       failNext: false,
       rots: sabotage === 'bitRot' && id === 1n,
     })
-    state.initialise(this.#bootstrap)
+    state.initialise(this.#initial.has(id) ? this.#bootstrap : this.#join)
     const rate = dice.between(1 - clockDrift, 1 + clockDrift)
     const { settings, queue, network, trace } = this
     const member = new MemberProcess(

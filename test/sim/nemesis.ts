@@ -174,7 +174,7 @@ export class Nemesis {
     if (all.some((member) => member.isPaused || !this.#hasCaughtUp(member) || member.mayFail)) return
     victim.crash()
     victim.log.wipe()
-    this.#cluster.resetState(victim)
+    this.#cluster.resetState(victim, this.#dice.chance(0.5))
     victim.trace('wiped')
     this.#wiped = victim
     this.#later(500, () => this.#cluster.startMember(victim))
