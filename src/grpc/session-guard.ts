@@ -31,6 +31,7 @@ export class SessionGuard {
   #lastPingMs = Number.NEGATIVE_INFINITY
   #bytesAtPing = 0
   #openStreams = 0
+  #isSentAway = false
 
   constructor(session: ServerHttp2Session, options: SessionGuardOptions) {
     this.#session = session
@@ -63,7 +64,9 @@ export class SessionGuard {
     const pauseMs = nowMs - this.#lastPingMs
     this.#lastPingMs = nowMs
     if (pauseMs >= (this.#openStreams > 0 ? this.#options.pingIntervalMsMin : idlePingIntervalMs)) return
-    if (++this.#strikes <= strikesMax || this.#session.destroyed) return
+    if (++this.#strikes <= strikesMax || this.#session.destroyed || this.#isSentAway) return
+    // Many pings may have come in one piece, and all are reported before the session ends.
+    this.#isSentAway = true
     this.#options.onTooManyPings()
     this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, this.#session.state.lastProcStreamID ?? 0, tooManyPings)
     // The frame has to leave first, so not destroy at once: close() waits for open streams, which get no longer than this.

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type ClientHttp2Session, connect as connectHttp2, constants, type OutgoingHttpHeaders } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { silentLog } from '../../../src/base/log.ts'
 import { Code } from '../../../src/errors.ts'
 import type { BidiHandler, UnaryHandler } from '../../../src/grpc/method.ts'
 import { RawClient, serve, tableOf } from '../../support/grpc-harness.ts'
@@ -285,6 +286,19 @@ test('a client that pings all the time is sent away; one that pings as often as 
   }
   assert.equal(sentAway, false)
   other.destroy()
+})
+
+test('a client that is sent away for its pings is logged once, however many came at once', async () => {
+  const lines: string[] = []
+  await using server = await serve(table, { log: { ...silentLog, warn: (message) => lines.push(message) } })
+  const socket = connect(server.port, '127.0.0.1')
+  const ping = Buffer.from([0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1')
+  socket.on('error', () => {})
+  socket.resume()
+  socket.write(Buffer.concat([preface, ...Array<Buffer>(200).fill(ping)]))
+  await once(socket, 'close')
+  assert.deepEqual(lines, ['closed a client connection: too many pings'])
 })
 
 test('a compressed request is understood, and one that unpacks to too much is refused', async () => {
