@@ -1,5 +1,6 @@
 import type { WriteView } from '../mvcc/view.ts'
 import type { Done } from '../replica/ports.ts'
+import { diskIsFull } from './free-space.ts'
 import type { TablesEnv } from './lmdb-env.ts'
 import { LmdbView } from './lmdb-view.ts'
 import { asError, StorageError } from './storage-error.ts'
@@ -108,6 +109,8 @@ export class LmdbWriter {
     await error.commitError?.catch((cause: unknown) => {
       failure.message = `${this.env.path}: commit failed: ${asError(cause).message}`
     })
+    // LMDB calls a write that the disk took only in part an input/output error.
+    if (await diskIsFull(this.env.path)) failure.message += ': no space left on the disk'
     for (const done of this.#flushing) done(failure)
     this.#flushing.clear()
     return failure

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { silentLog } from '../../../src/base/log.ts'
@@ -109,6 +110,20 @@ test('lmdb: what was committed is there after the process is killed', () =>
       await put(store, { count: 'more' })
     })
   }))
+
+// A small disk of its own needs namespaces, which not every machine lets a process have.
+const smallDisk = 'mount -t tmpfs -o size=4m tmpfs "$1" && exec "$2" "$3" "$1"'
+const skipSmallDisk = spawnSync('unshare', ['-rm', 'true']).status === 0 ? false : 'no namespaces here'
+
+test('lmdb: a full disk is called that', { skip: skipSmallDisk }, () =>
+  inDir(async (dir) => {
+    await mkdir(dir)
+    const filler = fileURLToPath(new URL('../../support/state-filler-process.ts', import.meta.url))
+    const args = ['-rm', 'sh', '-c', smallDisk, 'sh', dir, process.execPath, filler]
+    const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 20_000 })
+    assert.match(stdout, /state-1: commit failed: .*: no space left on the disk\n$/, stderr)
+  }),
+)
 
 test('lmdb: directories and files are for their owner only', () =>
   inDir((dir) =>
