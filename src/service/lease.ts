@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { leaseId } from '../base/ids.ts'
+import { leaseId, noMember } from '../base/ids.ts'
 import { leaseKeys, listLeases } from '../lease/records.ts'
 import {
   LeaseGrantRequest,
@@ -59,9 +59,13 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array): Promis
   return respond(member, member.revision(), body)
 }
 
-/** As far as this member knows. */
-export function leaseLeases(member: Member, bytes: Uint8Array): Uint8Array {
+/**
+ * Every lease that was granted before the call; without a leader, those that this member knows of. A grant moves no
+ * revision, so that waiting for what this member has answered would not be enough.
+ */
+export async function leaseLeases(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
   decodeRequest(LeaseLeasesRequest, bytes)
+  if (member.leader() !== noMember) await member.readBarrier()
   const leases = member.read((view) => listLeases(view).map(({ id }) => ({ ID: id })))
   return respond(member, member.revision(), LeaseLeasesResponse.encode({ header: undefined, leases }).finish())
 }

@@ -25,6 +25,7 @@ export async function status(member: Member, bytes: Uint8Array): Promise<Uint8Ar
     storageVersion: '',
     dbSizeQuota: 0n,
   }).finish()
+  await member.answeredVisible()
   return respond(member, member.revision(), body)
 }
 

@@ -75,6 +75,14 @@ test('the status tells how the member is doing, and that there is no leader', as
   assert.deepEqual(StatusResponse.decode(await status(member, none)).errors, ['etcdserver: no leader'])
 })
 
+test('the status has the revision of every write that was answered', async () => {
+  const member = new FakeMember()
+  member.answeredVisible = async () => {
+    member.currentRevision = 8
+  }
+  assert.equal(StatusResponse.decode(await status(member, none)).header?.revision, 8n)
+})
+
 test('alarms can be listed and not set', () => {
   const member = new FakeMember()
   assert.deepEqual(AlarmResponse.decode(alarm(member, none)).alarms, [])

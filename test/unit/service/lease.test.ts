@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { noMember } from '../../../src/base/ids.ts'
 import { EtcdError } from '../../../src/errors.ts'
 import { put } from '../../../src/service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../../../src/service/lease.ts'
@@ -91,10 +92,32 @@ test('an unknown lease has -1 seconds to live and is no error; to revoke it is o
 
 test('the list of leases follows grants and revocations', async () => {
   const member = new LoneMember()
-  const list = (): bigint[] => LeaseLeasesResponse.decode(leaseLeases(member, none)).leases.map(({ ID }) => ID)
+  const list = async (): Promise<bigint[]> =>
+    LeaseLeasesResponse.decode(await leaseLeases(member, none)).leases.map(({ ID }) => ID)
   await grant(member, 60n, 9n)
   await grant(member, 60n, 3n)
-  assert.deepEqual(list(), [3n, 9n])
+  assert.deepEqual(await list(), [3n, 9n])
   await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 3n }).finish())
-  assert.deepEqual(list(), [9n])
+  assert.deepEqual(await list(), [9n])
+})
+
+test('a list of leases waits for a lease that was granted and is not visible yet', async () => {
+  const member = new LoneMember()
+  await grant(member, 60n, 9n)
+  const granted = member.view
+  member.view = new LoneMember().view
+  member.readBarrier = async () => {
+    member.view = granted
+  }
+  const { leases } = LeaseLeasesResponse.decode(await leaseLeases(member, none))
+  assert.deepEqual(leases, [{ ID: 9n }])
+})
+
+test('without a leader leases are listed as this member knows them', async () => {
+  const member = new LoneMember()
+  await grant(member, 60n, 9n)
+  member.currentLeader = noMember
+  member.barrierError = new EtcdError('timeout')
+  const { leases } = LeaseLeasesResponse.decode(await leaseLeases(member, none))
+  assert.deepEqual(leases, [{ ID: 9n }])
 })
