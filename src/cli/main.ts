@@ -1,13 +1,19 @@
 /** The `leasehold` command. Each subcommand is one file; what a command needs is loaded when it is called. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { failureLine } from './failure.ts'
 import { version, versionText } from './version.ts'
 
 const usageExitCode = 1
 
 function count(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new CommanderError(usageExitCode, 'leasehold.number', `${text} is not a number`)
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is not a number')
   return Number(text)
+}
+
+/** An empty path would be the current folder, and an empty command none: a variable of the caller's that is not set. */
+function given(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must not be empty')
+  return text
 }
 
 const collect = (value: string, all: readonly string[]): string[] => [...all, value]
@@ -25,7 +31,7 @@ function program(exit: (code: number) => void): Command {
   root
     .command('quickstart')
     .description('an authority, certificates and a cluster with mutual TLS on this machine; keeps its data')
-    .option('--dir <folder>', 'where certificates, data and logs go', '.quickstart')
+    .option('--dir <folder>', 'where certificates, data and logs go', given, '.quickstart')
     .option('--members <n>', 'members of a new cluster, 1 to 7 (default: 3)', count)
     .option(
       '--base-port <port>',
@@ -33,7 +39,7 @@ function program(exit: (code: number) => void): Command {
       count,
     )
     .option('--serve-threads <n>', 'serving threads of each member', count, 1)
-    .option('--once <command>', 'run a shell command with ETCDCTL_* set, then stop; exits with its code')
+    .option('--once <command>', 'run a shell command with ETCDCTL_* set, then stop; exits with its code', given)
     .action(async (options) => {
       const { quickstart } = await import('./quickstart.ts')
       exit(await quickstart(options))
@@ -43,7 +49,7 @@ function program(exit: (code: number) => void): Command {
   pki
     .command('init')
     .description('create an authority: key and certificate')
-    .requiredOption('--dir <folder>', 'folder of the authority; created with mode 0700')
+    .requiredOption('--dir <folder>', 'folder of the authority; created with mode 0700', given)
     .option('--common-name <name>', 'its name', 'leasehold authority')
     .option('--days <n>', 'validity in days', count, 3650)
     .action(async (options) => {
@@ -53,10 +59,10 @@ function program(exit: (code: number) => void): Command {
   pki
     .command('issue')
     .description('issue a certificate')
-    .requiredOption('--dir <folder>', 'folder of the authority')
+    .requiredOption('--dir <folder>', 'folder of the authority', given)
     .requiredOption('--profile <profile>', 'member, client, operator or proxy')
     .requiredOption('--name <name>', 'name of the files, and common name unless that is given')
-    .requiredOption('--out <folder>', 'where certificate and key are written')
+    .requiredOption('--out <folder>', 'where certificate and key are written', given)
     .option('--common-name <name>', 'common name of the subject')
     .option('--dns <name>', 'DNS name; may be repeated', collect, [])
     .option('--ip <address>', 'IP address; may be repeated', collect, [])
@@ -98,7 +104,9 @@ async function main(args: readonly string[]): Promise<number> {
     return await dispatch(args)
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (error.exitCode !== 0) process.stderr.write(`leasehold: ${usageProblem(error)} (see: leasehold --help)\n`)
+      // Help that was shown for want of a command says enough.
+      if (error.exitCode !== 0 && error.code !== 'commander.help')
+        process.stderr.write(`leasehold: ${usageProblem(error)} (see: leasehold --help)\n`)
       return error.exitCode === 0 ? 0 : usageExitCode
     }
     process.stderr.write(failureLine(args[0] ?? '', error))

@@ -25,7 +25,7 @@ const msPerDay = 24 * 60 * 60 * 1000
 
 /**
  * Two authorities, so that no client certificate opens the peer port: one for the client ports and their clients, one for
- * members among themselves. Certificates that end soon are issued anew.
+ * members among themselves. Certificates that end soon, or are of an authority that is no more, are issued anew.
  */
 export async function prepareCertificates({ dir, members }: QuickstartPlan): Promise<QuickstartCertificates> {
   const clientAuthority = join(dir, 'pki', 'clients')
@@ -63,7 +63,7 @@ async function ensureLeaf(
     certFile: join(outDir, `${name}.crt`),
     keyFile: join(outDir, `${name}.key`),
   }
-  if (existsSync(files.certFile) && existsSync(files.keyFile) && !endsSoon(files.certFile)) return files
+  if (existsSync(files.certFile) && existsSync(files.keyFile) && isUsable(files)) return files
   for (const file of [files.certFile, files.keyFile]) rmSync(file, { force: true })
   const isMember = profile === 'member'
   await issueLeaf({
@@ -80,7 +80,10 @@ async function ensureLeaf(
   return files
 }
 
-function endsSoon(certFile: string): boolean {
-  const { validTo } = new X509Certificate(readFileSync(certFile))
-  return Date.parse(validTo) - Date.now() < renewBeforeDays * msPerDay
+/** Not if it ends soon, nor if the authority was removed and made anew since: nobody would accept it. */
+function isUsable({ certFile, caFile }: ClientFiles): boolean {
+  const certificate = new X509Certificate(readFileSync(certFile))
+  const authority = new X509Certificate(readFileSync(caFile))
+  if (Date.parse(certificate.validTo) - Date.now() < renewBeforeDays * msPerDay) return false
+  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey)
 }

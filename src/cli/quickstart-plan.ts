@@ -57,10 +57,11 @@ export async function planQuickstart(options: QuickstartOptions): Promise<Quicks
   const resumed = existsSync(stateFile) ? readState(stateFile) : null
   const state = resumed ?? (await newState(options))
   if (resumed !== null) {
+    preparePrivateFolder('dir', dir)
     requireSame(dir, '--members', options.members, resumed.members)
     requireSame(dir, '--base-port', options.basePort, resumed.basePort)
     const taken = await firstTakenPort(portsOf(resumed))
-    if (taken !== null) throw new CommandError(`port ${taken} is in use; is the cluster in ${dir} running already?`)
+    if (taken !== null) throw new CommandError(`${taken.reason}; is the cluster in ${dir} running already?`)
   } else {
     preparePrivateFolder('dir', dir)
     writeFileSync(stateFile, `${JSON.stringify(state)}\n`, { mode: 0o600, flag: 'wx' })
@@ -106,7 +107,7 @@ async function newState({ members = defaultMembers, basePort }: QuickstartOption
     if (basePort < 1 || basePort + 2 * members - 1 > portsMax)
       throw new CommandError(`--base-port ${basePort}: ${2 * members} ports from there do not fit below ${portsMax}`)
     const taken = await firstTakenPort(portsOf(state))
-    if (taken !== null) throw new CommandError(`port ${taken} is in use; choose another --base-port`)
+    if (taken !== null) throw new CommandError(`${taken.reason}; choose another --base-port`)
     return state
   }
   for (let attempt = 0; attempt < basePortsTried; attempt++) {
@@ -119,15 +120,20 @@ async function newState({ members = defaultMembers, basePort }: QuickstartOption
 const portsOf = ({ basePort, members }: State): number[] =>
   Array.from({ length: 2 * members }, (_, offset) => basePort + offset)
 
-async function firstTakenPort(ports: readonly number[]): Promise<number | null> {
-  for (const port of ports) if (!(await canListen(port))) return port
+/** The first port that cannot be had, and why. */
+async function firstTakenPort(ports: readonly number[]): Promise<{ readonly reason: string } | null> {
+  for (const port of ports) {
+    const code = await failureToListen(port)
+    if (code === 'EADDRINUSE') return { reason: `port ${port} is in use` }
+    if (code !== null) return { reason: `port ${port} cannot be listened on (${code})` }
+  }
   return null
 }
 
-function canListen(port: number): Promise<boolean> {
+function failureToListen(port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(null)))
   })
 }

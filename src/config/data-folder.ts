@@ -1,4 +1,5 @@
 import { accessSync, chmodSync, constants, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { ConfigError } from './config-error.ts'
 
 const ownerOnly = 0o700
@@ -14,7 +15,7 @@ const groupAndWorld = 0o077
 export function preparePrivateFolder(flag: string, path: string): void {
   const stats = statIfThere(flag, path)
   if (stats === null) {
-    attempt(flag, path, () => mkdirSync(path, { recursive: true, mode: ownerOnly }))
+    attempt(flag, path, () => makeWithParents(path))
     return
   }
   if (!stats.isDirectory()) throw new ConfigError(flag, `${path} is not a folder`)
@@ -34,6 +35,13 @@ export function preparePrivateFolder(flag: string, path: string): void {
   )
 }
 
+/** One by one: Node's recursive form tries for ever where the system refuses with ENOENT, as /proc does. */
+function makeWithParents(path: string): void {
+  const missing: string[] = []
+  for (let at = path; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.push(at)
+  for (const folder of missing.reverse()) mkdirSync(folder, { mode: ownerOnly })
+}
+
 const statIfThere = (flag: string, path: string): Stats | null =>
   attempt(flag, path, () => statSync(path, { throwIfNoEntry: false }) ?? null)
 
@@ -42,6 +50,8 @@ const reasons: ReadonlyMap<string, string> = new Map([
   ['EPERM', 'operation not permitted'],
   ['ENOTDIR', 'a part of the path is not a folder'],
   ['ENOSPC', 'no space left on the disk'],
+  ['ENOENT', 'cannot be made there'],
+  ['EEXIST', 'is a link that leads nowhere'],
   ['EROFS', 'the file system is read-only'],
 ])
 

@@ -91,6 +91,25 @@ test('without arguments it shows what there is, and fails', async () => {
     assert.match(stderr, new RegExp(`^ {2}${command}\\b`, 'm'))
 })
 
+for (const { args, line } of [
+  { args: ['quickstart', '--dir='], line: "option '--dir <folder>' argument '' is invalid. It must not be empty" },
+  { args: ['quickstart', '--once='], line: "option '--once <command>' argument '' is invalid. It must not be empty" },
+  { args: ['quickstart', '--members=-1'], line: "option '--members <n>' argument '-1' is invalid. It is not a number" },
+  { args: ['pki', 'init', '--dir='], line: "option '--dir <folder>' argument '' is invalid. It must not be empty" },
+])
+  test(`refused: ${args.join(' ')}`, async () => {
+    const { code, stdout, stderr } = await run(leasehold, args, { cwd: scratch })
+    assert.equal(code, 1)
+    assert.deepEqual([stdout, stderr], ['', `leasehold: ${line} (see: leasehold --help)\n`])
+  })
+
+test('a group of commands without one shows its help and nothing else, and fails', async () => {
+  const { code, stderr } = await run(leasehold, ['pki'])
+  assert.equal(code, 1)
+  assert.match(stderr, /^Usage: leasehold pki/)
+  assert.doesNotMatch(stderr, /outputHelp/)
+})
+
 test('help and version', async () => {
   const version = await run(leasehold, ['--version'])
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)

@@ -54,6 +54,13 @@ test('a folder of something else that others may read is refused', async () => {
   await assert.rejects(planQuickstart({ dir, basePort: await freePort(), serveThreads: 1 }), /--dir: .* has mode 755/)
 })
 
+test('a cluster is not resumed in a folder that others may enter by now', async () => {
+  const dir = join(scratch, 'opened')
+  await planQuickstart({ dir, members: 1, basePort: await freePort(), serveThreads: 1 })
+  chmodSync(dir, 0o755)
+  await assert.rejects(planQuickstart({ dir, serveThreads: 1 }), /--dir: .* has mode 755/)
+})
+
 for (const { name, content, message } of [
   { name: 'no JSON', content: '{', message: /cannot be read; remove the folder to start afresh/ },
   { name: 'of another version', content: '{"format":2}', message: /made by another version of leasehold/ },

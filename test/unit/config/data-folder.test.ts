@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -50,6 +50,15 @@ test('a file in its place is refused', () => {
   assert.throws(() => preparePrivateFolder('wal-dir', path), { message: `--wal-dir: ${path} is not a folder` })
   assert.throws(() => preparePrivateFolder('wal-dir', join(path, 'x')), /--wal-dir: .*not a folder/)
 })
+
+for (const { name, path, reason } of [
+  { name: 'where no folder can be', path: '/proc/leasehold/data', reason: 'cannot be made there' },
+  { name: 'behind a link that leads nowhere', path: join(scratch, 'dangling'), reason: 'is a link that leads nowhere' },
+])
+  test(`a folder ${name} is refused`, () => {
+    if (name.includes('link')) symlinkSync(join(scratch, 'nowhere', 'x'), path)
+    assert.throws(() => preparePrivateFolder('data-dir', path), { message: `--data-dir: ${path}: ${reason}` })
+  })
 
 test('a folder of another user is refused', { skip: process.geteuid?.() !== 0 && 'only root can give it away' }, () => {
   const path = folder('foreign', 0o700, ['wal'])
