@@ -1,4 +1,4 @@
-import { parseDocument } from 'yaml'
+import { parseDocument, visit } from 'yaml'
 import { ConfigError } from './config-error.ts'
 import { commandLineOnly, type Flag, flagsByName } from './flag-table.ts'
 import type { SettingTexts } from './settings.ts'
@@ -41,10 +41,7 @@ const sections: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
  * @throws ConfigError naming the key.
  */
 export function readConfigFile(yaml: string): SettingTexts {
-  const document = parseDocument(yaml, { uniqueKeys: true })
-  const problem = document.errors[0]
-  if (problem !== undefined) throw new ConfigError('config-file', firstLine(problem.message), { cause: problem })
-  const content: unknown = document.toJS()
+  const content = parse(yaml)
   if (content === null) return new Map()
   const texts = new Map<string, string>()
   for (const [key, value] of entries(content, 'the file')) {
@@ -60,6 +57,35 @@ export function readConfigFile(yaml: string): SettingTexts {
   return texts
 }
 
+/** A number with its spelling: a name or token such as 007 or 1e3 is that text, as in etcd. */
+class NumberText {
+  readonly number: number
+  readonly source: string
+  constructor(number: number, source: string) {
+    this.number = number
+    this.source = source
+  }
+}
+
+function parse(yaml: string): unknown {
+  const document = parseDocument(yaml, { uniqueKeys: true })
+  // A warning is something that the parser did not understand and left out.
+  const problem = document.errors[0] ?? document.warnings[0]
+  if (problem !== undefined) throw new ConfigError('config-file', firstLine(problem.message), { cause: problem })
+  visit(document, {
+    Scalar(key, node) {
+      if (typeof node.value !== 'number' || key === 'key') return
+      node.value = new NumberText(node.value, node.source ?? String(node.value))
+    },
+  })
+  try {
+    return document.toJS()
+  } catch (cause) {
+    // Aliases of nothing, or too many.
+    throw new ConfigError('config-file', firstLine(cause instanceof Error ? cause.message : String(cause)), { cause })
+  }
+}
+
 function add(texts: Map<string, string>, name: string | undefined, key: string, value: unknown): void {
   const flag =
     name === undefined || commandLineOnly.has(name) || name === 'config-file' ? undefined : flagsByName.get(name)
@@ -72,7 +98,8 @@ function add(texts: Map<string, string>, name: string | undefined, key: string, 
 function textOf(flag: Flag, key: string, value: unknown): string {
   if (typeof value === 'string' || typeof value === 'boolean') return String(value)
   // A number where Go has a time.Duration is nanoseconds.
-  if (typeof value === 'number') return flag.type === 'duration' && value !== 0 ? `${value}ns` : String(value)
+  if (value instanceof NumberText)
+    return flag.type === 'duration' && value.number !== 0 ? `${value.number}ns` : value.source
   if (Array.isArray(value) && (flag.type === 'list' || flag.type === 'urls') && value.every(isText))
     return value.join(',')
   throw new ConfigError('config-file', `${key} has a value of the wrong kind`)
@@ -81,7 +108,7 @@ function textOf(flag: Flag, key: string, value: unknown): string {
 const isText = (value: unknown): value is string => typeof value === 'string'
 
 function entries(value: unknown, what: string): [string, unknown][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof NumberText)
     throw new ConfigError('config-file', `${what} is not a list of keys and values`)
   return Object.entries(value)
 }

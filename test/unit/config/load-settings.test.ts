@@ -122,6 +122,15 @@ test('the configuration file can be named by a variable; an empty one is a file 
   assert.equal(settings.text('name'), 'default')
 })
 
+test('a text in the configuration file that looks like a number is kept as it is spelt', () => {
+  const file = 'name: 007\ninitial-cluster-token: 1e3\ndata-dir: 0x10\nheartbeat-interval: 50\n'
+  const { settings } = load({ args: ['--config-file=leasehold.yaml'], file })
+  assert.equal(settings.text('name'), '007')
+  assert.equal(settings.text('initial-cluster-token'), '1e3')
+  assert.equal(settings.text('data-dir'), '0x10')
+  assert.equal(settings.integer('heartbeat-interval', 1, 100), 50)
+})
+
 for (const { name, file, message } of [
   { name: 'an unknown key', file: 'client-cert-atuh: true', message: /unknown key client-cert-atuh/ },
   {
@@ -141,6 +150,9 @@ for (const { name, file, message } of [
     file: 'cert-file: a\nclient-transport-security: {cert-file: b}',
     message: /twice/,
   },
+  { name: 'an alias of nothing', file: 'name: *a', message: /alias/ },
+  { name: 'an unknown tag', file: 'name: !secret a', message: /tag/ },
+  { name: 'a number at the top', file: '5', message: /not a list of keys/ },
   { name: 'no YAML', file: 'a: [', message: /./ },
 ])
   test(`configuration file refused: ${name}`, () =>
