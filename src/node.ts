@@ -15,6 +15,7 @@ import { createPeers, type PeerMembers } from './peer/peers.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
+import { readTlsFiles } from './security/tls-files.ts'
 import type { MemberInfo } from './service/member.ts'
 import { lockFolder } from './storage/folder-lock.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
@@ -63,6 +64,10 @@ async function compose(
   const cluster = bootstrapCluster(config.initialCluster, config.initialClusterToken)
   const self = cluster.members.find((member) => member.name === config.name)
   if (!self) throw new Error(`--initial-cluster does not contain --name ${config.name}`)
+  // Read again by the listeners; what is wrong with them should be known before there is anything on disk.
+  for (const files of [config.clientTls, config.peerTls]) if (files !== null) readTlsFiles(files)
+  if (config.clientTls?.trustedCaFile == null)
+    log.warn('clients are not authenticated: whoever reaches the client port may read and write everything')
 
   const stateDir = join(config.dataDir, 'member', 'state')
   const walDir = config.walDir ?? join(config.dataDir, 'member', 'wal')

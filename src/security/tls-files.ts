@@ -23,10 +23,12 @@ export interface TlsMaterial {
   /** The other side must present a certificate of one of `authorities`. */
   readonly verifyClients: boolean
   readonly leaf: X509Certificate
-  /** One line each, for the log: certificates that are expired, not yet valid or about to expire. */
+  /** One line each, for the log: certificates that are expired, not yet valid, about to expire or for clients only. */
   readonly warnings: readonly string[]
 }
 
+/** id-kp-serverAuth. */
+const serverUsage = '1.3.6.1.5.5.7.3.1'
 const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
 const expiryWarningDays = 14
 const msPerDay = 24 * 60 * 60 * 1000
@@ -44,6 +46,9 @@ export function readTlsFiles(files: TlsFiles, nowMs: number = Date.now()): TlsMa
   const chain = parseCertificates(files.certFile, certificate)
   const leaf = chain[0]!
   for (const each of chain) warnValidity(files.certFile, each, nowMs, warnings)
+  // A certificate without any usage is good for everything. `keyUsage` is what Node calls the extended one.
+  if (leaf.keyUsage !== undefined && !leaf.keyUsage.includes(serverUsage))
+    warnings.push(`${files.certFile}: certificate ${subjectOf(leaf)} is not for servers: who connects will refuse it`)
 
   checkPrivateMode(files.keyFile)
   const key = readPem(files.keyFile, 'key file')

@@ -189,7 +189,7 @@ describe('files that are not safe to use', () => {
     )
     assert.equal(code, 1, stderr)
     assert.match(stderr, reason)
-    assert.match(stderr, /^leasehold serve: [^\n]+\n$/m)
+    assert.match(stderr, /^leasehold serve: [^\n]+\n$/)
   }
 
   test('a missing certificate', () => refusedStart({ certFile: '/nowhere/x.crt' }, /\/nowhere\/x\.crt/))

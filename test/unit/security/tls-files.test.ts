@@ -29,6 +29,13 @@ test('good files are read, and ask for client certificates', () => {
   assert.deepEqual(material.warnings, [])
 })
 
+test('a certificate for clients only is warned of', () => {
+  const files = authority.leaf('app', { profile: 'client', dnsNames: [], ipAddresses: [] })
+  assert.deepEqual(readTlsFiles(files).warnings, [
+    `${files.certFile}: certificate CN=app is not for servers: who connects will refuse it`,
+  ])
+})
+
 test('without an authority no client certificates are asked for', () => {
   const material = readTlsFiles({ ...good, trustedCaFile: null, clientCertAuth: false })
   assert.equal(material.verifyClients, false)
