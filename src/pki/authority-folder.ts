@@ -11,7 +11,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Credentials, createAuthority, issue, type Leaf, parseAuthority } from './authority.ts'
 import type { AlternativeNames } from './certificate.ts'
 import { PkiError } from './pki-error.ts'
@@ -159,10 +159,14 @@ function checkName(name: string): void {
 
 function makeFolder(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    // One by one: Node's recursive form tries for ever where the system refuses with ENOENT, as /proc does.
+    const missing: string[] = []
+    for (let at = dir; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.push(at)
+    for (const folder of missing.reverse()) mkdirSync(folder, { mode: 0o700 })
   } catch (error) {
     throw new PkiError(`${dir}: cannot create folder: ${codeOf(error)}`, { cause: error })
   }
+  if (!statSync(dir).isDirectory()) throw new PkiError(`${dir}: is not a folder`)
 }
 
 function checkPrivate(path: string, what: string): void {

@@ -126,3 +126,9 @@ test('an unknown profile is refused with the list of those there are', () => {
     message: 'unknown profile __proto__: use one of member, client, operator, proxy',
   })
 })
+
+test('a folder that cannot be made is refused', async () => {
+  const init = (dir: string) => initAuthority({ dir, commonName: 'x', validityDays: 1 })
+  await assert.rejects(init('/proc/leasehold/ca'), { message: '/proc/leasehold/ca: cannot create folder: ENOENT' })
+  await assert.rejects(init('/dev/null'), { message: '/dev/null: is not a folder' })
+})
