@@ -22,7 +22,8 @@ export function recover(recovered: RecoveredLog, applied: EntryId): Recovery {
   const last = entries[entries.length - 1] ?? start
   const atApplied = applied.index === start.index ? start : entries[applied.index - start.index - 1]
   if (applied.index === 0 || (last.index >= applied.index && atApplied?.term === applied.term)) {
-    return { log: { start, entries }, hardState, mustReset: false }
+    // The commit index on disk is not believed: it may have been written with entries that were not.
+    return { log: { start, entries }, hardState: { ...hardState, commit: applied.index }, mustReset: false }
   }
   const term = Math.max(hardState.term, applied.term)
   const vote = term === hardState.term ? hardState.vote : noMember

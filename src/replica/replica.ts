@@ -23,6 +23,7 @@ import { encodeCommand } from '../wire/command.ts'
 import { Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
 import { CompactionRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
 import { ApplyStage } from './apply-stage.ts'
+import { Handover } from './handover.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LogWindow } from './log-window.ts'
 import { PersistStage } from './persist-stage.ts'
@@ -96,6 +97,7 @@ export class Replica implements PeerEvents, CoreHandle {
   readonly #leases: LeaseKeeper
   readonly #snapshots: Snapshots
   readonly #window: LogWindow
+  readonly #handover = new Handover()
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
   readonly #leaderListeners = new Set<(leader: MemberId, term: Term) => void>()
   #appliedWaiters: { readonly index: Index; readonly done: (error: Error | null) => void }[] = []
@@ -241,6 +243,7 @@ export class Replica implements PeerEvents, CoreHandle {
     if (target === null || this.#input({ kind: 'transferLeader', to: target }) === 'dropped') {
       return this.#clock.soon(() => done(new EtcdError('badLeaderTransferee')))
     }
+    this.#handover.begin(this.#clock.nowMs() + this.info.electionTimeoutMs)
     const stopListening = this.onLeader((leader) => {
       if (leader === this.info.memberId || leader === noMember) return
       stopListening()
@@ -309,7 +312,8 @@ export class Replica implements PeerEvents, CoreHandle {
   }
 
   receive(message: Message): void {
-    if (!this.#failed) this.#input({ kind: 'receive', message })
+    if (this.#failed) return
+    if (this.#input({ kind: 'receive', message }) === 'dropped') this.#handover.keep(message, this.#clock.nowMs())
   }
 
   acceptSnapshot(message: Message): SnapshotSink | null {
@@ -380,6 +384,9 @@ export class Replica implements PeerEvents, CoreHandle {
 
   /** Gives raft what has gathered since the last turn. */
   #submit(): void {
+    if (!this.#handover.isEmpty && this.#leader !== noMember && this.raftStatus().transferee === noMember) {
+      this.#proposals.putBack(this.#handover.take())
+    }
     const proposals = this.#proposals.takeUnsent()
     if (proposals.length > 0) this.#submitProposals(proposals)
     const now = this.#clock.nowMs()
@@ -458,6 +465,8 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#leader = leader
     this.#term = term
     if (changed) for (const listener of [...this.#leaderListeners]) listener(leader, term)
+    // What waited for a leader need not wait for the next tick.
+    if (changed && leader !== noMember) this.#schedulePump()
   }
 
   #committed(batch: CommittedBatch, applied: readonly Applied[], entries: readonly Entry[]): void {

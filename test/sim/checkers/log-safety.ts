@@ -65,10 +65,11 @@ export class LogSafety {
 
   /**
    * An only voter leads a term before that is on disk, tells nobody until it is, and may lose it in a crash: it will
-   * lead the same term again, with other entries.
+   * lead the same term again, with other entries. What is committed was known to others, and is never lost.
    */
   #forgetLostTerms(before: MirroredLog, durableTerm: Term): void {
-    for (let index = before.start + before.links.length; index > before.start; index--) {
+    const lastKept = Math.max(before.start, this.committedIndex)
+    for (let index = before.start + before.links.length; index > lastKept; index--) {
       const { term } = linkAt(before, index)!
       if (term <= durableTerm) return
       const isKnown = [...this.#logs.values()].some((log) => linkAt(log, index)?.term === term)

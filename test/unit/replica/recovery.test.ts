@@ -70,3 +70,10 @@ test('recovery: a lost log beside a state that has votes behind it is refused', 
   const lost = { hardState: { term: 0, vote: memberId(0n), commit: 0 }, start: nowhere, entries: [] }
   assert.throws(() => recover(lost, { term: 1, index: 4 }), /write-ahead log is missing/)
 })
+
+test('a commit index is not believed: it may be on disk without the entries that it speaks of', () => {
+  const entries = [1, 2, 3].map((index) => ({ index, term: 2, type: 'normal' as const, data: new Uint8Array(0) }))
+  const hardState = { term: 3, vote: memberId(0n), commit: 3 }
+  const recovered = { hardState, start: { term: 0, index: 0 }, entries }
+  assert.equal(recover(recovered, { term: 2, index: 1 }).hardState.commit, 1)
+})
