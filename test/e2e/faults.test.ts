@@ -109,6 +109,22 @@ test('a leader that is told to stop hands over: writes go on within a fraction o
   assert.match(leader.log, /"msg":"stopped"/)
 })
 
+test('a leader that is told to stop under load passes on the writes that it can no longer take', async () => {
+  await using cluster = await TestCluster.start({ size: 3 })
+  for (let round = 0; round < 2; round++) {
+    const leader = await cluster.leader()
+    const others = cluster.members.filter((member) => member !== leader)
+    await using load = startLoad(cluster, others)
+    await load.more(300)
+    assert.equal(await leader.terminate(), 0)
+    await load.more(300)
+    await load.stop()
+    assert.equal(load.failures, 0)
+    leader.start()
+    await cluster.waitUntilServing()
+  }
+})
+
 test('without a majority nothing is acknowledged; with it again, everything goes on', async () => {
   await using cluster = await TestCluster.start({ size: 3 })
   const [first, second, third] = cluster.members as [TestMember, TestMember, TestMember]
