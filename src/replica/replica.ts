@@ -23,6 +23,7 @@ import { encodeCommand } from '../wire/command.ts'
 import { Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
 import { CompactionRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
 import { ApplyStage } from './apply-stage.ts'
+import { bestSuccessor } from './best-successor.ts'
 import { Handover } from './handover.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LogWindow } from './log-window.ts'
@@ -43,6 +44,7 @@ import { type OutcomeDone, Proposals } from './proposals.ts'
 import { type BarrierDone, ReadBarriers } from './read-barriers.ts'
 import { recover } from './recovery.ts'
 import { Snapshots } from './snapshots.ts'
+import { submitInOrder } from './submit-in-order.ts'
 
 export interface ReplicaOptions {
   readonly info: MemberInfo
@@ -238,7 +240,7 @@ export class Replica implements PeerEvents, CoreHandle {
    * stopped leading within an election timeout.
    */
   transferLeadership(to: MemberId | null, done: (error: Error | null) => void): void {
-    const target = to ?? this.#bestSuccessor()
+    const target = to ?? bestSuccessor(raftStatus(this.#raft))
     if (this.#leader !== this.info.memberId) return this.#clock.soon(() => done(new EtcdError('notLeader')))
     if (target === null || this.#input({ kind: 'transferLeader', to: target }) === 'dropped') {
       return this.#clock.soon(() => done(new EtcdError('badLeaderTransferee')))
@@ -388,35 +390,17 @@ export class Replica implements PeerEvents, CoreHandle {
       this.#proposals.putBack(this.#handover.take())
     }
     const proposals = this.#proposals.takeUnsent()
-    if (proposals.length > 0) this.#submitProposals(proposals)
+    const refused = submitInOrder(
+      proposals,
+      (batch) => step(this.#raft, { kind: 'propose', proposals: batch }) === 'accepted',
+    )
+    if (refused.length > 0) this.#proposals.putBack(refused)
     const now = this.#clock.nowMs()
     for (let context = this.#reads.nextRound(now); context !== null; context = this.#reads.nextRound(now)) {
       if (step(this.#raft, { kind: 'readIndex', context }) === 'accepted') continue
       this.#reads.putBack(context)
       break
     }
-  }
-
-  #submitProposals(proposals: ReturnType<Proposals['takeUnsent']>): void {
-    // A membership change goes alone: raft may drop it while another is pending, and must not drop others with it.
-    let batch: (typeof proposals)[number][] = []
-    const flush = (): boolean => {
-      if (batch.length === 0) return true
-      if (step(this.#raft, { kind: 'propose', proposals: batch }) === 'accepted') {
-        batch = []
-        return true
-      }
-      return false
-    }
-    for (const [at, proposal] of proposals.entries()) {
-      if (proposal.type === 'confChange' && !flush()) return this.#proposals.putBack([...batch, ...proposals.slice(at)])
-      batch.push(proposal)
-      if (proposal.type === 'confChange' && !flush()) {
-        this.#proposals.putBack(proposals.slice(at))
-        return
-      }
-    }
-    if (!flush()) this.#proposals.putBack(batch)
   }
 
   #handle(ready: Ready): void {
@@ -574,16 +558,6 @@ export class Replica implements PeerEvents, CoreHandle {
     if (!this.#failed && !backlog && !tooMuchUnsent) return false
     this.#clock.soon(() => done(new EtcdError(this.#failed ? 'stopped' : 'tooManyRequests')))
     return true
-  }
-
-  #bestSuccessor(): MemberId | null {
-    const { confState, progress } = this.raftStatus()
-    let best: { readonly id: MemberId; readonly match: Index } | null = null
-    for (const [id, { match, recentActive }] of progress ?? []) {
-      if (id === this.info.memberId || !recentActive || !confState.voters.includes(id)) continue
-      if (!best || match > best.match) best = { id, match }
-    }
-    return best?.id ?? null
   }
 
   #fail(error: Error): void {
