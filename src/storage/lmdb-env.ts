@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Database, open, type Transaction } from 'lmdb'
 import { type Table, tables } from '../mvcc/view.ts'
+import { diskIsFull } from './free-space.ts'
 import { checkDataFile } from './lmdb-file.ts'
 import { StorageError } from './storage-error.ts'
 
@@ -47,6 +50,10 @@ export function openTables(path: string, access: 'write' | 'read'): TablesEnv {
     ...binary,
   }
   checkDataFile(path)
+  // LMDB maps its lock file without taking the space for it, and the process would die of SIGBUS.
+  if (access === 'write' && !existsSync(join(path, 'lock.mdb')) && diskIsFull(path)) {
+    throw new StorageError('failed', `${path}: no space left on the disk for a new state`)
+  }
   try {
     const root = open<Uint8Array, Uint8Array>(options)
     const opened = tables.map((name) => [name, root.openDB<Uint8Array, Uint8Array>({ name, ...binary })] as const)

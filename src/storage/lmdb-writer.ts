@@ -110,7 +110,7 @@ export class LmdbWriter {
       failure.message = `${this.env.path}: commit failed: ${asError(cause).message}`
     })
     // LMDB calls a write that the disk took only in part an input/output error.
-    if (await diskIsFull(this.env.path)) failure.message += ': no space left on the disk'
+    if (diskIsFull(this.env.path)) failure.message += ': no space left on the disk'
     for (const done of this.#flushing) done(failure)
     this.#flushing.clear()
     return failure

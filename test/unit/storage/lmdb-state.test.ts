@@ -115,13 +115,15 @@ test('lmdb: what was committed is there after the process is killed', () =>
 const smallDisk = 'mount -t tmpfs -o size=4m tmpfs "$1" && exec "$2" "$3" "$1"'
 const skipSmallDisk = spawnSync('unshare', ['-rm', 'true']).status === 0 ? false : 'no namespaces here'
 
-test('lmdb: a full disk is called that', { skip: skipSmallDisk }, () =>
+test('lmdb: a full disk is called that, and takes no new state', { skip: skipSmallDisk }, () =>
   inDir(async (dir) => {
     await mkdir(dir)
     const filler = fileURLToPath(new URL('../../support/state-filler-process.ts', import.meta.url))
     const args = ['-rm', 'sh', '-c', smallDisk, 'sh', dir, process.execPath, filler]
     const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 20_000 })
-    assert.match(stdout, /state-1: commit failed: .*: no space left on the disk\n$/, stderr)
+    const [commit, snapshot] = stdout.split('\n')
+    assert.match(commit!, /state-1: commit failed: .*: no space left on the disk$/, stderr)
+    assert.match(snapshot!, /state-2: no space left on the disk for a new state$/, stderr)
   }),
 )
 
