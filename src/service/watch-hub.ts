@@ -70,8 +70,9 @@ export class WatchHub {
   addStream(stream: WatchStream): void {
     this.#streams.add(stream)
     if (this.#unsubscribe !== null) return
-    this.#unsubscribe = this.#member.onCommitted((batch) => this.#committed(batch))
+    // In this order: once subscribed, a serving thread goes by what it has been told, which may be nothing for long.
     this.revision = this.#member.revision()
+    this.#unsubscribe = this.#member.onCommitted((batch) => this.#committed(batch))
   }
 
   dropStream(stream: WatchStream): void {

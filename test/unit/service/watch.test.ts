@@ -27,6 +27,18 @@ test('a watch is acknowledged at the current revision and gets what comes after 
   assert.deepEqual(stream.lines(), ['#0 @2 created', '#0 @3 put a=a@3 mod=3', '#0 @5 delete a mod=5'])
 })
 
+test('the first watch of a serving thread that was told of no commits begins at the state, not at what it was told', () => {
+  const { open, commit, timers } = watchHarness({ threaded: true })
+  commit({ put: 'a' })
+  commit({ put: 'a' })
+  const stream = open()
+  stream.create('a')
+  timers.settle()
+  assert.deepEqual(stream.lines(), ['#0 @3 created'])
+  commit({ put: 'a' })
+  assert.deepEqual(stream.lines(), ['#0 @4 put a=a@4 mod=4'])
+})
+
 test('headers carry cluster, member and term', () => {
   const { open } = watchHarness()
   const stream = open()
