@@ -60,7 +60,9 @@ export async function prepareSpare(fs: FileSystem, dir: string, name: number, ca
       })
     }
   } catch (error) {
+    // On a full disk, what the spare has taken is what the rest needs most.
     await file.close()
+    await fs.remove(path).catch(() => {})
     throw error
   }
   return { file, path, capacity }

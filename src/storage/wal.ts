@@ -194,8 +194,10 @@ class SegmentedWal implements Wal {
   /** Ends the active segment and begins the next. Everything in the old one is durable already. */
   async #cut(kind: SegmentKind): Promise<void> {
     const { dir, clusterId, memberId } = this.#options
-    const spare = await this.#spare!
-    if (spare instanceof Error) throw spare
+    const prepared = await this.#spare!
+    // The shortage that the background met may be over, and a small segment may fit where a large one did not.
+    const capacity = Math.min(this.#segmentBytes, firstSegmentBytesMax)
+    const spare = prepared instanceof Error ? await prepareSpare(this.#fs, dir, this.#nextSequence, capacity) : prepared
     const sequence = this.#nextSequence++
     const next = await beginSegment(this.#fs, dir, spare, {
       kind,

@@ -56,6 +56,31 @@ function recordOffsets(bytes: Buffer): number[] {
   return offsets
 }
 
+test('a shortage of space that is over when the next segment is needed does not matter', async () => {
+  const disk = newDisk()
+  const open = disk.open.bind(disk)
+  let full = false
+  disk.open = async (path, how) => {
+    if (full && how === 'create') throw new Error('ENOSPC: made by the test')
+    return open(path, how)
+  }
+  const { log } = await openWal(walOptions(disk, { segmentBytes: 4096 }))
+  let last = 0
+  const appendUntil = async (segments: number): Promise<void> => {
+    while ((await disk.list(dir)).filter((name) => name.endsWith('.wal')).length < segments) {
+      await append(log, { entries: entries(1, last + 1, last + 10) })
+      last += 10
+    }
+  }
+  full = true
+  await appendUntil(2)
+  full = false
+  await appendUntil(4)
+  await log.close()
+  const { recovered } = await openWal(walOptions(disk))
+  assert.equal(recovered.entries.length, last)
+})
+
 test('a torn last record is cut, wherever it is torn', async () => {
   for (const cut of ['first byte', 'middle', 'last byte', 'zeroed header', 'file ends']) {
     const disk = newDisk()
