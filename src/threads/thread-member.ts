@@ -155,7 +155,6 @@ export class ThreadMember implements Member {
 
   /** The core tells this thread of commits only while it has a reason to know: else the state itself is asked. */
   revision(): Revision {
-    if (this.#committedListeners.size > 0) return this.#revision
     this.#reader.refresh()
     this.#stale = false
     return Math.max(this.#revision, this.#reader.read(getRevision))
