@@ -103,7 +103,7 @@ export class Replica implements PeerEvents, CoreHandle {
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
   readonly #leaderListeners = new Set<(leader: MemberId, term: Term) => void>()
   #appliedWaiters: { readonly index: Index; readonly done: (error: Error | null) => void }[] = []
-  #compactionWaiters: (() => void)[] = []
+  #compactionWaiters: ((error: Error | null) => void)[] = []
   #pumpScheduled = false
   #failed: Error | null = null
   #leader: MemberId = noMember
@@ -155,7 +155,7 @@ export class Replica implements PeerEvents, CoreHandle {
       wants: this.#proposals.wants,
       applied: (results) => this.#proposals.settle(results),
       committed: (batch, results, entries) => this.#committed(batch, results, entries),
-      compacted: () => this.#compacted(),
+      compacted: () => this.#compacted(null),
       failed: (error) => this.#fail(error),
     })
     this.#snapshots = new Snapshots(ports, {
@@ -542,14 +542,14 @@ export class Replica implements PeerEvents, CoreHandle {
   #whenCompacted(done: OutcomeDone): OutcomeDone {
     return (error, outcome) => {
       if (error || !outcome?.ok) done(error, outcome)
-      else this.#compactionWaiters.push(() => done(null, outcome))
+      else this.#compactionWaiters.push((failure) => done(failure, failure ? null : outcome))
     }
   }
 
-  #compacted(): void {
+  #compacted(error: Error | null): void {
     const waiters = this.#compactionWaiters
     this.#compactionWaiters = []
-    for (const waiter of waiters) waiter()
+    for (const waiter of waiters) waiter(error)
   }
 
   #refuse(done: (error: Error) => void): boolean {
@@ -575,6 +575,7 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#proposals.failAll(stopped)
     this.#reads.failAll(stopped)
     this.#leases.failAll(stopped)
+    this.#compacted(stopped)
     const waiters = this.#appliedWaiters
     this.#appliedWaiters = []
     for (const waiter of waiters) waiter.done(stopped)

@@ -5,6 +5,9 @@ import { getApplied, getConfState } from '../mvcc/meta.ts'
 import type { Message, SnapshotMeta } from '../raft/types.ts'
 import type { Clock, Peers, SnapshotSink, StagedState, StateStore } from './ports.ts'
 
+/** Until a snapshot that a member could not take is offered to it again. */
+const retryMs = 1000
+
 export interface SnapshotsHooks {
   reported(to: MemberId, ok: boolean): void
 }
@@ -43,13 +46,18 @@ export class Snapshots {
     this.#log.info('sending database snapshot', { to: formatId(to), index: meta.index })
     const started = this.#clock.nowMs()
     this.#peers.sendSnapshot({ ...message, snapshot: meta }, source, (error) => {
-      this.#sending.delete(to)
       if (error) this.#log.warn('failed to send database snapshot', { to: formatId(to), error: error.message })
       else {
         const tookMs = Math.round(this.#clock.nowMs() - started)
         this.#log.info('sent database snapshot', { to: formatId(to), index: meta.index, tookMs })
       }
-      this.#hooks.reported(to, !error)
+      const report = (): void => {
+        this.#sending.delete(to)
+        this.#hooks.reported(to, !error)
+      }
+      // Raft offers it again as soon as it hears of a failure.
+      if (error) this.#clock.after(retryMs, report)
+      else report()
     })
   }
 
