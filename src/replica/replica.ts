@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
 import { EtcdError } from '../errors.ts'
 import { getApplied, getConfState } from '../mvcc/meta.ts'
-import { createRaft, hasReady, type Raft, raftStatus, step, takeReady } from '../raft/index.ts'
+import { createRaft, hasReady, type Raft, type RaftStatus, raftStatus, step, takeReady } from '../raft/index.ts'
 import {
   type Entry,
   type EntryId,
@@ -259,12 +259,12 @@ export class Replica implements PeerEvents, CoreHandle {
   }
 
   status(): MemberStatus {
-    const { committed, confState } = this.raftStatus()
+    const { commit, confState } = this.raftStatus()
     const { allocated, inUse } = this.#ports.state.size()
     return {
       leader: this.#leader,
       term: this.#term,
-      committedIndex: committed,
+      committedIndex: commit,
       appliedIndex: this.#apply.appliedIndex,
       isLearner: confState.learners.includes(this.info.memberId),
       sizeAllocatedBytes: allocated,
@@ -272,9 +272,8 @@ export class Replica implements PeerEvents, CoreHandle {
     }
   }
 
-  raftStatus() {
-    const status = raftStatus(this.#raft)
-    return { ...status, committed: status.commit }
+  raftStatus(): RaftStatus {
+    return raftStatus(this.#raft)
   }
 
   term(): Term {
@@ -320,7 +319,7 @@ export class Replica implements PeerEvents, CoreHandle {
 
   acceptSnapshot(message: Message): SnapshotSink | null {
     if (this.#failed || this.#installing) return null
-    return this.#snapshots.accept(message, this.raftStatus().committed)
+    return this.#snapshots.accept(message, this.raftStatus().commit)
   }
 
   receiveSnapshot(message: Message, staged: StagedState): void {
