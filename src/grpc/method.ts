@@ -1,3 +1,4 @@
+import type { Call } from '../service/call.ts'
 import type { Member } from '../service/member.ts'
 import type { MessageStream } from '../service/stream.ts'
 
@@ -29,11 +30,12 @@ export type ServiceName = keyof MethodNames
  */
 export type Access = 'keys' | 'identity' | 'root' | 'open'
 
-export type UnaryHandler = (member: Member, request: Uint8Array) => Promise<Uint8Array> | Uint8Array
+/** What is thrown or rejected with becomes the call's status. */
+export type UnaryHandler = (member: Member, request: Uint8Array, call: Call) => Promise<Uint8Array> | Uint8Array
 /** `fail` ends the stream with any error. */
-export type BidiHandler = (member: Member, stream: MessageStream, fail: (error: unknown) => void) => void
+export type BidiHandler = (member: Member, stream: MessageStream, fail: (error: unknown) => void, call: Call) => void
 /** Errors that it throws end the stream. */
-export type ServerStreamHandler = (member: Member, request: Uint8Array, stream: MessageStream) => void
+export type ServerStreamHandler = (member: Member, request: Uint8Array, stream: MessageStream, call: Call) => void
 
 interface Row {
   readonly access: Access

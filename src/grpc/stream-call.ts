@@ -5,6 +5,7 @@ import { refuseOnLearner } from '../service/admission.ts'
 import type { Member } from '../service/member.ts'
 import type { StatusError } from '../service/status-error.ts'
 import type { MessageStream } from '../service/stream.ts'
+import { CallLife } from './call-life.ts'
 import { metadataValue } from './metadata-value.ts'
 import type { MethodOf } from './method.ts'
 import { statusOf } from './status.ts'
@@ -34,7 +35,7 @@ export class StreamCall extends ServerInterceptingCall implements MessageStream 
   #request: Uint8Array | null = null
   #onMessage: ((message: Uint8Array) => void) | null = null
   readonly #onEnd: (() => void)[] = []
-  readonly #onClose: (() => void)[] = []
+  readonly #life = new CallLife()
   readonly #onDrain: (() => void)[] = []
   #over = false
   #paused = false
@@ -70,7 +71,7 @@ export class StreamCall extends ServerInterceptingCall implements MessageStream 
       },
       onCancel: () => {
         this.#over = true
-        for (const listener of this.#onClose.splice(0)) listener()
+        this.#life.end()
       },
     })
   }
@@ -78,7 +79,7 @@ export class StreamCall extends ServerInterceptingCall implements MessageStream 
   #begin(): void {
     const { method, member } = this.#route
     if (method.onLearner === 'refuse') refuseOnLearner(member)
-    if (method.kind === 'bidi') method.handler(member, this, (error) => this.fail(error))
+    if (method.kind === 'bidi') method.handler(member, this, (error) => this.fail(error), this.#life)
   }
 
   #received(message: Uint8Array): void {
@@ -91,7 +92,7 @@ export class StreamCall extends ServerInterceptingCall implements MessageStream 
     const { method, member } = this.#route
     if (method.kind === 'bidi') for (const listener of this.#onEnd) listener()
     else if (this.#request === null) this.#refuse('no message on a server-streaming call')
-    else method.handler(member, this.#request, this)
+    else method.handler(member, this.#request, this, this.#life)
   }
 
   #guarded(work: () => void): void {
@@ -121,7 +122,7 @@ export class StreamCall extends ServerInterceptingCall implements MessageStream 
   }
 
   onClose(listener: () => void): void {
-    this.#onClose.push(listener)
+    this.#life.onEnd(listener)
   }
 
   onDrain(listener: () => void): void {

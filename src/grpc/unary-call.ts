@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts'
 import { Code } from '../errors.ts'
 import { refuseOnLearner, refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from '../service/admission.ts'
 import type { Member } from '../service/member.ts'
+import { CallLife } from './call-life.ts'
 import { metadataValue } from './metadata-value.ts'
 import type { MethodOf } from './method.ts'
 import { statusOf } from './status.ts'
@@ -24,6 +25,7 @@ export class UnaryCall extends ServerInterceptingCall {
   readonly #route: UnaryRoute
   #metadata: Metadata | null = null
   #request: Uint8Array | null = null
+  readonly #life = new CallLife()
 
   constructor(call: ServerInterceptingCallInterface, route: UnaryRoute) {
     super(call)
@@ -49,8 +51,7 @@ export class UnaryCall extends ServerInterceptingCall {
         if (this.#request === null) this.#refuse(Code.Unimplemented, 'no message on a unary call')
         else this.#handle(this.#request)
       },
-      // The answer to a call that is over is dropped when it is sent.
-      onCancel: () => {},
+      onCancel: () => this.#life.end(),
     })
   }
 
@@ -59,7 +60,7 @@ export class UnaryCall extends ServerInterceptingCall {
     try {
       if (method.onLearner === 'refuse') refuseOnLearner(member)
       if (metadataValue(this.#metadata, requireLeaderKey) === requireLeaderValue) refuseWithoutLeader(member)
-      const answer = method.handler(member, request)
+      const answer = method.handler(member, request, this.#life)
       if (answer instanceof Uint8Array) this.#answer(answer)
       else answer.then(this.#answer).catch(this.#fail)
     } catch (error) {
@@ -68,13 +69,16 @@ export class UnaryCall extends ServerInterceptingCall {
   }
 
   readonly #answer = (bytes: Uint8Array): void => {
+    if (this.#life.ended) return
     this.#call.sendMessage(bytes, nothing)
     this.#call.sendStatus(ok)
+    this.#life.end()
   }
 
   readonly #fail = (error: unknown): void => {
     const { path, log } = this.#route
     this.#call.sendStatus(statusOf(error, path, log))
+    this.#life.end()
   }
 
   #refuse(code: Code, details: string): void {

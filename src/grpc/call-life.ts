@@ -1,0 +1,25 @@
+import type { Call } from '../service/call.ts'
+
+/** Whether a call still goes on, as its handler sees it. */
+export class CallLife implements Call {
+  #ended = false
+  #callbacks: (() => void)[] = []
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  onEnd(callback: () => void): void {
+    if (this.#ended) callback()
+    else this.#callbacks.push(callback)
+  }
+
+  /** Repeatable. */
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    const callbacks = this.#callbacks
+    this.#callbacks = []
+    for (const callback of callbacks) callback()
+  }
+}
