@@ -73,6 +73,18 @@ export const etcdErrors = {
     code: Code.FailedPrecondition,
     message: 'etcdserver: re-configuration failed due to not enough started members',
   },
+  unknownMethod: { code: Code.Unknown, message: 'etcdserver: unknown method' },
+  wrongDowngradeVersionFormat: {
+    code: Code.InvalidArgument,
+    message: 'etcdserver: wrong downgrade target version format',
+  },
+  invalidDowngradeTarget: { code: Code.InvalidArgument, message: 'etcdserver: invalid downgrade target version' },
+  noInflightDowngrade: { code: Code.FailedPrecondition, message: 'etcdserver: no inflight downgrade job' },
+  // Of the lock and election services, which etcd has its own client library answer: in that library's words, without a code.
+  sessionExpired: { code: Code.Unknown, message: 'mutex: session is expired' },
+  electionNoLeader: { code: Code.Unknown, message: 'election: no leader' },
+  electionNotLeader: { code: Code.Unknown, message: 'election: not leader' },
+  leaderKeyMissing: { code: Code.Unknown, message: '"leader" field must be provided' },
   notSupportedForLearner: { code: Code.Unavailable, message: 'etcdserver: rpc not supported for learner' },
 } as const satisfies Record<string, { readonly code: Code; readonly message: string }>
 

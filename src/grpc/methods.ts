@@ -3,7 +3,7 @@ import { healthCheck, healthWatch } from '../service/health.ts'
 import { compact, deleteRange, put, range, txn } from '../service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../service/lease.ts'
 import { leaseKeepAlive } from '../service/lease-keep-alive.ts'
-import { alarm, status } from '../service/maintenance.ts'
+import { alarm, downgrade, status } from '../service/maintenance.ts'
 import type { MessageStream } from '../service/stream.ts'
 import type { BidiHandler, MethodTable } from './method.ts'
 
@@ -77,11 +77,51 @@ export function methodTable(watch: WatchHandler): MethodTable {
       HashKV: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.hash_kv' },
       Snapshot: { kind: 'notBuilt', access: 'root', onLearner: 'serve', label: 'maintenance.snapshot' },
       MoveLeader: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.move_leader' },
-      Downgrade: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.downgrade' },
+      Downgrade: {
+        kind: 'unary',
+        handler: downgrade,
+        access: 'root',
+        onLearner: 'refuse',
+        label: 'maintenance.downgrade',
+      },
+    },
+    'etcdserverpb.Auth': authRows,
+    'v3lockpb.Lock': {
+      Lock: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'lock.lock' },
+      Unlock: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'lock.unlock' },
+    },
+    'v3electionpb.Election': {
+      Campaign: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.campaign' },
+      Proclaim: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.proclaim' },
+      Leader: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.leader' },
+      Observe: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.observe' },
+      Resign: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.resign' },
     },
     'grpc.health.v1.Health': {
       Check: { kind: 'unary', handler: healthCheck, access: 'open', onLearner: 'serve', label: 'health.check' },
       Watch: { kind: 'serverStream', handler: healthWatch, access: 'open', onLearner: 'serve', label: 'health.watch' },
     },
   }
+}
+
+/** Users log in before they are known, and clients ask whether they have to. */
+const authRows: MethodTable['etcdserverpb.Auth'] = {
+  AuthEnable: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.enable' },
+  AuthDisable: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.disable' },
+  AuthStatus: { kind: 'notBuilt', access: 'open', onLearner: 'refuse', label: 'auth.status' },
+  Authenticate: { kind: 'notBuilt', access: 'open', onLearner: 'refuse', label: 'auth.authenticate' },
+  UserAdd: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_add' },
+  // Everyone may see their own; the handler asks for root otherwise.
+  UserGet: { kind: 'notBuilt', access: 'identity', onLearner: 'refuse', label: 'auth.user_get' },
+  UserList: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_list' },
+  UserDelete: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_delete' },
+  UserChangePassword: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_change_password' },
+  UserGrantRole: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_grant_role' },
+  UserRevokeRole: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_revoke_role' },
+  RoleAdd: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_add' },
+  RoleGet: { kind: 'notBuilt', access: 'identity', onLearner: 'refuse', label: 'auth.role_get' },
+  RoleList: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_list' },
+  RoleDelete: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_delete' },
+  RoleGrantPermission: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_grant_permission' },
+  RoleRevokePermission: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_revoke_permission' },
 }

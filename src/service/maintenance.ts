@@ -1,7 +1,14 @@
 import { emptyBytes } from '../base/bytes.ts'
 import { noMember } from '../base/ids.ts'
-import { Code, etcdErrors } from '../errors.ts'
-import { AlarmRequest, AlarmRequest_AlarmAction, StatusRequest, StatusResponse } from '../wire/gen/rpc.ts'
+import { Code, EtcdError, etcdErrors } from '../errors.ts'
+import {
+  AlarmRequest,
+  AlarmRequest_AlarmAction,
+  DowngradeRequest,
+  DowngradeRequest_DowngradeAction,
+  StatusRequest,
+  StatusResponse,
+} from '../wire/gen/rpc.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { respond } from './respond.ts'
@@ -23,7 +30,9 @@ export async function status(member: Member, bytes: Uint8Array): Promise<Uint8Ar
     dbSizeInUse: BigInt(now.sizeInUseBytes),
     isLearner: now.isLearner,
     storageVersion: '',
+    // No quota can be set yet.
     dbSizeQuota: 0n,
+    downgradeInfo: { enabled: false, targetVersion: '' },
   }).finish()
   await member.answeredVisible()
   return respond(member, member.revision(), body)
@@ -36,4 +45,29 @@ export function alarm(member: Member, bytes: Uint8Array): Uint8Array {
     throw new StatusError(Code.Unimplemented, 'etcdserverpb.Maintenance/Alarm can only list alarms')
   }
   return respond(member, member.revision(), emptyBytes)
+}
+
+/** Major and minor, and a patch level that does not matter. */
+const downgradeVersion = /^\d{1,9}\.\d{1,9}(\.\d{1,9}([-+][0-9A-Za-z.+-]+)?)?$/
+
+/**
+ * A cluster of this program has no earlier version of its data to go back to: every well-formed target is refused, and
+ * there never is a downgrade to cancel.
+ *
+ * @source etcd 3.5 server/etcdserver/v3_server.go, downgradeValidate and downgradeCancel, for the order of the refusals.
+ */
+export async function downgrade(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+  const request = decodeRequest(DowngradeRequest, bytes)
+  switch (request.action) {
+    case DowngradeRequest_DowngradeAction.VALIDATE:
+    case DowngradeRequest_DowngradeAction.ENABLE:
+      if (!downgradeVersion.test(request.version)) throw new EtcdError('wrongDowngradeVersionFormat')
+      await member.readBarrier()
+      throw new EtcdError('invalidDowngradeTarget')
+    case DowngradeRequest_DowngradeAction.CANCEL:
+      await member.readBarrier()
+      throw new EtcdError('noInflightDowngrade')
+    default:
+      throw new EtcdError('unknownMethod')
+  }
 }

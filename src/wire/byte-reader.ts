@@ -37,6 +37,11 @@ export class ByteReader {
     return this.int64() !== 0n
   }
 
+  /** An enum or int32: of a longer number the low half counts, as protobuf has it. */
+  int32(): number {
+    return Number(BigInt.asIntN(32, this.int64()))
+  }
+
   int64(): bigint {
     let low = 0
     let middle = 0

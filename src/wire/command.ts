@@ -1,7 +1,6 @@
 import { emptyBytes } from '../base/bytes.ts'
 import { ByteReader } from './byte-reader.ts'
 import type { Command_Kind } from './gen/internal.ts'
-import type { PutRequest } from './gen/rpc.ts'
 import { varintSize, writeVarint } from './varint.ts'
 
 /** `leasehold.Command` with `kind` not yet checked. */
@@ -51,27 +50,4 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
     else reader.skip(tag)
   }
   return { proposalId, proposer, kind, request }
-}
-
-export function decodePutRequest(bytes: Uint8Array): PutRequest {
-  const reader = new ByteReader(bytes)
-  const put: PutRequest = {
-    key: emptyBytes,
-    value: emptyBytes,
-    lease: 0n,
-    prev_kv: false,
-    ignore_value: false,
-    ignore_lease: false,
-  }
-  while (!reader.done) {
-    const tag = reader.varint()
-    if (tag === 0x0a) put.key = reader.bytes()
-    else if (tag === 0x12) put.value = reader.bytes()
-    else if (tag === 0x18) put.lease = reader.int64()
-    else if (tag === 0x20) put.prev_kv = reader.bool()
-    else if (tag === 0x28) put.ignore_value = reader.bool()
-    else if (tag === 0x30) put.ignore_lease = reader.bool()
-    else reader.skip(tag)
-  }
-  return put
 }

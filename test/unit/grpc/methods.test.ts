@@ -21,7 +21,8 @@ function servicesOfProto(file: string): Map<string, Map<string, string>> {
   return services
 }
 
-const services = new Map([...servicesOfProto('rpc.proto'), ...servicesOfProto('health.proto')])
+const files = ['rpc.proto', 'lock.proto', 'election.proto', 'health.proto']
+const services = new Map(files.flatMap((file) => [...servicesOfProto(file)]))
 const table = methodTable({ serve: () => {} })
 
 test('the names are those of the .proto files, no more and no less', () => {

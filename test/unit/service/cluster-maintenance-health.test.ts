@@ -7,12 +7,13 @@ import { refuseOnLearner } from '../../../src/service/admission.ts'
 import { memberList } from '../../../src/service/cluster.ts'
 import { decodeRequest } from '../../../src/service/decode.ts'
 import { healthCheck, healthWatch } from '../../../src/service/health.ts'
-import { alarm, status } from '../../../src/service/maintenance.ts'
+import { alarm, downgrade, status } from '../../../src/service/maintenance.ts'
 import { HealthCheckRequest, HealthCheckResponse } from '../../../src/wire/gen/health.ts'
 import { MemberRecord } from '../../../src/wire/gen/internal.ts'
 import {
   AlarmRequest,
   AlarmResponse,
+  DowngradeRequest,
   MemberListRequest,
   MemberListResponse,
   RangeRequest,
@@ -160,4 +161,17 @@ for (const { name, bytes } of [
 test('unknown fields are skipped', () => {
   const bytes = Uint8Array.from([0xf8, 0x07, 0x01, 0x0a, 0x01, 0x61])
   assert.deepEqual([...decodeRequest(RangeRequest, bytes).key], [0x61])
+})
+
+test('a downgrade is refused as etcd refuses one that cannot be', async () => {
+  const ask = (action: number, version: string): Promise<Uint8Array> =>
+    downgrade(new FakeMember(), DowngradeRequest.encode({ action: action as 0, version }).finish())
+  for (const action of [0, 1]) {
+    for (const version of ['3.4', '3.5.0', '9.9.9-rc.1'])
+      await assert.rejects(ask(action, version), { reason: 'invalidDowngradeTarget' })
+    for (const version of ['', '3', 'v3.4', '3.4.', '3.4.1.2', 'x'.repeat(1_000_000)])
+      await assert.rejects(ask(action, version), { reason: 'wrongDowngradeVersionFormat' })
+  }
+  await assert.rejects(ask(2, ''), { reason: 'noInflightDowngrade' })
+  for (const action of [3, -1, 2 ** 31 - 1]) await assert.rejects(ask(action, '3.4'), { reason: 'unknownMethod' })
 })
