@@ -39,7 +39,7 @@ export class Etcdctl {
   }
 }
 
-/** A running etcdctl and what it has printed so far. */
+/** A running etcdctl and what it has printed so far. Its standard input stays open until it ends. */
 export class EtcdctlStream {
   readonly #child: ChildProcess
   #output = ''
@@ -47,9 +47,11 @@ export class EtcdctlStream {
 
   constructor(args: readonly string[]) {
     this.#child = spawn('etcdctl', args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...cleanEnvironment, ETCDCTL_API: '3' },
     })
+    // It may end without reading its input.
+    this.#child.stdin!.on('error', () => {})
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
       stream.on('data', (chunk: Buffer) => {
         this.#output += chunk.toString()
@@ -61,6 +63,22 @@ export class EtcdctlStream {
 
   get output(): string {
     return this.#output
+  }
+
+  /** Types one line into its standard input. */
+  type(line: string): void {
+    this.#child.stdin!.write(`${line}\n`)
+  }
+
+  /** Ctrl-D: no more input. */
+  endInput(): void {
+    this.#child.stdin!.end()
+  }
+
+  /** Ctrl-C, and the exit code; -1 if that signal ended it. */
+  interrupt(): Promise<number> {
+    this.#child.kill('SIGINT')
+    return this.waitForExit()
   }
 
   waitForOutput(pattern: RegExp | string, timeoutMs?: number): Promise<string> {
