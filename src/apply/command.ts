@@ -5,16 +5,11 @@ import { EtcdError } from '../errors.ts'
 import { getLease, hasLease, leaseKeys, putLease, removeLease } from '../lease/records.ts'
 import { compact } from '../mvcc/compaction.ts'
 import { deleteRange, type Mutation } from '../mvcc/write.ts'
-import { type DecodedCommand, decodePutRequest } from '../wire/command.ts'
+import type { DecodedCommand } from '../wire/command.ts'
 import { decodeRequest } from '../wire/decode.ts'
 import { Command_Kind, MemberRecord } from '../wire/gen/internal.ts'
-import {
-  CompactionRequest,
-  DeleteRangeRequest,
-  LeaseGrantRequest,
-  LeaseRevokeRequest,
-  TxnRequest,
-} from '../wire/gen/rpc.ts'
+import { CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
+import { decodeDeleteRangeRequest, decodePutRequest, decodeTxnRequest } from '../wire/kv-requests.ts'
 import { leaseGrantBody } from '../wire/responses.ts'
 import { checkDeleteRange, checkLeaseGrant, checkPut } from '../wire/validate.ts'
 import { getMember, putMember } from './members.ts'
@@ -42,12 +37,12 @@ export function executeCommand(mutation: Mutation, { kind, request }: DecodedCom
       return withBody(executePut(mutation, put, wanted).body)
     }
     case Command_Kind.DELETE_RANGE: {
-      const deletion = decodeRequest(DeleteRangeRequest, request)
+      const deletion = decodeDeleteRangeRequest(request)
       checkDeleteRange(deletion)
       return withBody(executeDeleteRange(mutation, deletion, wanted).body)
     }
     case Command_Kind.TXN:
-      return withBody(executeTxn(mutation, decodeRequest(TxnRequest, request), wanted) ?? emptyBytes)
+      return withBody(executeTxn(mutation, decodeTxnRequest(request), wanted) ?? emptyBytes)
     case Command_Kind.COMPACT:
       return compactTo(mutation, decodeRequest(CompactionRequest, request))
     case Command_Kind.LEASE_GRANT:

@@ -1,5 +1,5 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire'
-import { Code } from '../errors.ts'
+import { Code, EtcdError } from '../errors.ts'
 import { StatusError } from './status-error.ts'
 
 interface Decoder<T> {
@@ -23,6 +23,20 @@ export function decodeRequest<T>(type: Decoder<T>, bytes: Uint8Array): T {
   if (reader.pos !== reader.len) throw malformed(new Error(`${reader.len - reader.pos} bytes after the message`))
   return message
 }
+
+/**
+ * A decoder of `wire/` for bytes from a client: what it cannot read gets the same refusal as above, what it can read and
+ * will not have keeps its own.
+ */
+export const orMalformed =
+  <T>(decode: (bytes: Uint8Array) => T) =>
+  (bytes: Uint8Array): T => {
+    try {
+      return decode(bytes)
+    } catch (error) {
+      throw error instanceof EtcdError && error.reason !== 'invalidRequest' ? error : malformed(error)
+    }
+  }
 
 const malformed = (cause: unknown): StatusError =>
   new StatusError(Code.Internal, 'the request is not a valid protobuf message', { cause })

@@ -7,7 +7,7 @@ import type { Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, 
 /**
  * Decoders of the requests of the KV service, for serving threads and apply. They read what the generated decoders read
  * (unit test), in a fraction of the time, and refuse what those pass over in silence: groups, tags of field 0. Byte
- * fields are views of the input. All throw EtcdError `invalidRequest`.
+ * fields are views of the input, and an enum holds whatever number was sent. All throw EtcdError `invalidRequest`.
  */
 
 export function decodeRangeRequest(bytes: Uint8Array): RangeRequest {
@@ -33,8 +33,8 @@ export function decodeRangeRequest(bytes: Uint8Array): RangeRequest {
     else if (tag === 0x12) range.range_end = reader.bytes()
     else if (tag === 0x18) range.limit = reader.int64()
     else if (tag === 0x20) range.revision = reader.int64()
-    else if (tag === 0x28) range.sort_order = reader.int32()
-    else if (tag === 0x30) range.sort_target = reader.int32()
+    else if (tag === 0x28) range.sort_order = reader.int32() as RangeRequest['sort_order']
+    else if (tag === 0x30) range.sort_target = reader.int32() as RangeRequest['sort_target']
     else if (tag === 0x38) range.serializable = reader.bool()
     else if (tag === 0x40) range.keys_only = reader.bool()
     else if (tag === 0x48) range.count_only = reader.bool()
@@ -125,8 +125,8 @@ function decodeCompare(bytes: Uint8Array): Compare {
   const compare: Compare = { result: 0, target: 0, key: emptyBytes, target_union: undefined, range_end: emptyBytes }
   while (!reader.done) {
     const tag = reader.varint()
-    if (tag === 0x08) compare.result = reader.int32()
-    else if (tag === 0x10) compare.target = reader.int32()
+    if (tag === 0x08) compare.result = reader.int32() as Compare['result']
+    else if (tag === 0x10) compare.target = reader.int32() as Compare['target']
     else if (tag === 0x1a) compare.key = reader.bytes()
     else if (tag === 0x20) compare.target_union = { $case: 'version', value: reader.int64() }
     else if (tag === 0x28) compare.target_union = { $case: 'create_revision', value: reader.int64() }

@@ -59,7 +59,8 @@ export function checkLeaseGrant(request: LeaseGrantRequest): void {
 }
 
 function checkTxnOps(request: TxnRequest, opsLeft: number, depth: number): void {
-  if (depth > limits.txnDepthMax) throw new EtcdError('invalidRequest', { cause: 'transactions nested too deeply' })
+  // Every level is an operation of the one above.
+  if (depth > limits.txnDepthMax) throw new EtcdError('tooManyOps', { cause: 'transactions nested too deeply' })
   const ops = Math.max(request.compare.length, request.success.length, request.failure.length)
   if (ops > opsLeft) throw new EtcdError('tooManyOps')
   for (const compare of request.compare) checkCompare(compare)

@@ -121,3 +121,20 @@ export const memberRecord = (fields: Partial<MemberRecord>): MemberRecord => ({
 
 export const commandData = (kind: Command_Kind, request: Uint8Array): Uint8Array =>
   Command.encode({ proposal_id: 1n, member_id: self, kind, request }).finish()
+
+/** An encoded transaction of `depth` transactions, each but the innermost holding the next one. */
+export function nestedTxn(depth: number): Uint8Array {
+  const size = (length: number): number => (length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x200000 ? 3 : 4)
+  let length = 0
+  const heads: number[][] = []
+  for (let level = 1; level < depth; level++) {
+    const op = 1 + size(length) + length
+    heads.push([0x12, ...varint(op), 0x22, ...varint(length)])
+    length = 1 + size(op) + op
+  }
+  return Uint8Array.from(heads.reverse().flat())
+}
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)]
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EtcdError } from '../../../src/errors.ts'
+import { Code, EtcdError } from '../../../src/errors.ts'
 import { compact, deleteRange, put, range, txn } from '../../../src/service/kv.ts'
 import type { Member } from '../../../src/service/member.ts'
 import {
@@ -16,6 +16,8 @@ import {
   TxnRequest,
   TxnResponse,
 } from '../../../src/wire/gen/rpc.ts'
+import { bytes, nestedTxn } from '../../support/commands.ts'
+import { fakeCall, liveCall } from '../../support/fake-call.ts'
 import { LoneMember } from '../../support/lone-member.ts'
 
 const utf8 = (text: string): Uint8Array => Buffer.from(text)
@@ -41,9 +43,9 @@ const doPut = async (
 ): Promise<PutResponse> =>
   PutResponse.decode(await put(member, PutRequest.encode(putRequest(key, value, more)).finish()))
 const doRange = async (member: Member, key: string, more: Partial<RangeRequest> = {}): Promise<RangeResponse> =>
-  RangeResponse.decode(await range(member, RangeRequest.encode(rangeRequest(key, more)).finish()))
+  RangeResponse.decode(await range(member, RangeRequest.encode(rangeRequest(key, more)).finish(), liveCall))
 const doTxn = async (member: Member, success: RequestOp[], failure: RequestOp[] = []): Promise<TxnResponse> =>
-  TxnResponse.decode(await txn(member, TxnRequest.encode({ compare: [], success, failure }).finish()))
+  TxnResponse.decode(await txn(member, TxnRequest.encode({ compare: [], success, failure }).finish(), liveCall))
 
 const getOp = (key: string, more: Partial<RangeRequest> = {}): RequestOp => ({
   request: { $case: 'request_range', value: rangeRequest(key, more) },
@@ -86,6 +88,35 @@ test('a read waits for a barrier, a serializable one does not', async () => {
   member.barrierError = new EtcdError('timeout')
   assert.equal(await refusal(() => doRange(member, 'a')), 'timeout')
   await doRange(member, 'a', { serializable: true })
+})
+
+test('a read that waited does nothing for a caller who has gone', async () => {
+  const member = new LoneMember()
+  const request = RangeRequest.encode(rangeRequest('a')).finish()
+  const onlyRead = TxnRequest.encode({ compare: [], success: [getOp('a')], failure: [] }).finish()
+  for (const read of [range, txn] as const) {
+    const call = fakeCall()
+    const answer = read(member, read === range ? request : onlyRead, call)
+    call.end()
+    await assert.rejects(async () => await answer, { name: 'StatusError', code: Code.Canceled })
+  }
+})
+
+test('a request is measured with what replication adds to it, as etcd does', async () => {
+  const member = new LoneMember()
+  const empty = PutRequest.encode(putRequest('a', 'v'.repeat(member.info.maxRequestBytes / 2))).finish().length
+  const most = member.info.maxRequestBytes - 18
+  const value = (length: number) => 'v'.repeat(member.info.maxRequestBytes / 2 + length - empty)
+  assert.equal((await doPut(member, 'a', value(most))).header?.revision, 2n)
+  assert.equal(await refusal(() => doPut(member, 'a', value(most + 1))), 'requestTooLarge')
+})
+
+test('bytes that are no request are named so in the code of a gRPC server', async () => {
+  const member = new LoneMember()
+  const noise = bytes('\x0a\x7fa')
+  for (const call of [range, put, deleteRange, txn, compact]) {
+    await assert.rejects(async () => await call(member, noise, liveCall), { name: 'StatusError', code: Code.Internal })
+  }
 })
 
 test('the log gets the very bytes that the client sent', async () => {
@@ -137,6 +168,11 @@ for (const { name, call, reason } of [
         m,
         Array.from({ length: m.info.maxTxnOps + 1 }, (_, i) => putOp(`k${i}`, '1')),
       ),
+    reason: 'tooManyOps',
+  },
+  {
+    name: 'transactions nested a hundred deep',
+    call: (m: Member) => txn(m, nestedTxn(100), liveCall),
     reason: 'tooManyOps',
   },
   {

@@ -90,7 +90,7 @@ for (const { name, txn, maxTxnOps, want } of [
   { name: 'unknown compare target', txn: { compare: [compare({ target: 5 as 4 })] }, want: 'invalidRequest' },
   { name: 'unknown compare result', txn: { compare: [compare({ result: -1 as 0 })] }, want: 'invalidRequest' },
   { name: 'deepest nesting', txn: { success: [deep(limits.txnDepthMax - 1)] }, want: 'ok' },
-  { name: 'one deeper', txn: { success: [deep(limits.txnDepthMax)] }, want: 'invalidRequest' },
+  { name: 'one deeper', txn: { success: [deep(limits.txnDepthMax)] }, want: 'tooManyOps' },
   { name: 'same key put twice', txn: { success: [put('a'), put('b'), put('a')] }, want: 'duplicateKey' },
   { name: 'same key in both branches', txn: { success: [put('a')], failure: [put('a')] }, want: 'ok' },
   { name: 'put inside a delete', txn: { success: [del('a', 'c'), put('b')] }, want: 'duplicateKey' },
