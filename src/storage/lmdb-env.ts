@@ -29,8 +29,8 @@ const readersMax = 256
 /**
  * Opens the environment in directory `path`. Threads of one process that open the same path share its memory map.
  *
- * `overlappingSync` (lmdb's default) keeps the last flushed state beside the newest, so that a crash of the operating
- * system falls back to it; a crash of this process loses nothing that was committed.
+ * Commits do not flush: a crash of this process loses nothing that was committed, and for a crash of the operating system
+ * there are checkpoints (`LmdbCheckpoints`) and the log.
  *
  * @throws StorageError if it is damaged or cannot be opened.
  */
@@ -43,8 +43,7 @@ export function openTables(path: string, access: 'write' | 'read'): TablesEnv {
     maxReaders: readersMax,
     noSubdir: false,
     readOnly: access === 'read',
-    // Batches would have a promise of lmdb's own, which nobody can handle when a commit fails.
-    eventTurnBatching: false,
+    noSync: true,
     // Not in lmdb's declarations; see `Env::open` there.
     permissionsMode: 0o600,
     ...binary,

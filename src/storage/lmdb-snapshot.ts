@@ -1,7 +1,7 @@
 import type { Transaction } from 'lmdb'
 import type { ReadView } from '../mvcc/view.ts'
 import type { Done, SnapshotSink, SnapshotSource, StagedState } from '../replica/ports.ts'
-import { openTables, type TablesEnv } from './lmdb-env.ts'
+import type { TablesEnv } from './lmdb-env.ts'
 import { readView } from './lmdb-view.ts'
 import { LmdbWriter } from './lmdb-writer.ts'
 import { SnapshotDecoder, SnapshotEncoder } from './snapshot-format.ts'
@@ -59,7 +59,7 @@ export class LmdbSnapshotSink implements SnapshotSink {
 
   constructor(place: StagingPlace) {
     this.#place = place
-    this.#opened = place.begin().then((path) => new LmdbWriter(openTables(path, 'write')))
+    this.#opened = place.begin().then((path) => LmdbWriter.open(path))
     // Reported by the first write or finish.
     this.#opened.catch(() => {})
   }

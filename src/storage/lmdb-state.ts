@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts'
 import type { Log } from '../base/log.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
 import type { Done, SnapshotSink, SnapshotSource, StateStore } from '../replica/ports.ts'
-import { openTables, sizeOf, type TablesEnv } from './lmdb-env.ts'
+import { sizeOf, type TablesEnv } from './lmdb-env.ts'
 import { LmdbSnapshotSink, LmdbSnapshotSource } from './lmdb-snapshot.ts'
 import { readView } from './lmdb-view.ts'
 import { LmdbWriter } from './lmdb-writer.ts'
@@ -30,9 +30,12 @@ export interface LmdbState extends StateStore {
 export async function openLmdbState(options: {
   readonly dir: string
   readonly log: Log
+  /** From a commit to the checkpoint that follows by itself. */
+  readonly checkpointDelayMs?: number
 }): Promise<{ store: LmdbState }> {
   const dirs = await StateDirs.open(options.dir, options.log)
-  return { store: new EnvState(dirs, new LmdbWriter(openTables(dirs.currentPath, 'write')), options.log) }
+  const writer = await LmdbWriter.open(dirs.currentPath, options.checkpointDelayMs)
+  return { store: new EnvState(dirs, writer, options.log) }
 }
 
 /** One environment and who still needs it. */
