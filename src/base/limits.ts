@@ -32,10 +32,23 @@ export const limits = {
   heldHeaderBytesMax: 2 * (16_384 + 9),
   /** A TLS handshake that takes longer is closed. */
   handshakeMsMax: 10_000,
-  /** History scanned for lagging watchers in one turn. */
+  /** History scanned for lagging watchers in one turn; all that one watch wants of it is one response. */
   watchCatchUpRevisionsMax: 1000,
+  watchCatchUpBytesMax: 16 * 1024 * 1024,
+  /** The same while more than this many watch streams hold such a response that their clients do not take. */
+  watchBlockedStreamsMax: 16,
+  watchCatchUpBytesMaxBlocked: 1024 * 1024,
+  /** Live events of several revisions go out together up to this size: some clients refuse messages above 4 MiB. */
+  watchLiveResponseBytesMax: 1024 * 1024,
+  /** What a watch is counted with in memory, beside the bytes of its range. */
+  watchOverheadBytes: 1024,
+  /** Memory of the watches of one stream, and of one serving thread. */
+  watchStreamWatchesBytesMax: 64 * 1024 * 1024,
+  watchThreadWatchesBytesMax: 512 * 1024 * 1024,
   /** Bytes queued for one watch stream before its watchers fall back to reading history. */
   watchStreamQueueBytesMax: 8 * 1024 * 1024,
+  /** Bytes queued for all watch streams of a serving thread before the watchers of those that block fall back to it. */
+  watchThreadQueueBytesMax: 128 * 1024 * 1024,
   /** Compaction: revisions removed in one apply-side batch. */
   compactionBatchRevisions: 1000,
   /** Leases revoked per second when many expire together. */

@@ -90,6 +90,33 @@ export function eventsSince(events: EncodedEvents, from: Revision): EncodedEvent
   }
 }
 
+/** Splits events into runs of whole revisions of at most `bytesMax`; a revision that is larger goes alone. */
+export function splitAtRevisions(events: EncodedEvents, bytesMax: number): EncodedEvents[] {
+  if (events.bytes.length <= bytesMax) return [events]
+  const { bytes, ends, mains } = events
+  const runs: EncodedEvents[] = []
+  let first = 0
+  /** Where the last whole revision of the run at hand ends. */
+  let whole = 0
+  const cut = (): void => {
+    const start = first === 0 ? 0 : ends[first - 1]!
+    runs.push({
+      bytes: bytes.subarray(start, ends[whole - 1]!),
+      ends: ends.slice(first, whole).map((end) => end - start),
+      mains: mains.slice(first, whole),
+    })
+    first = whole
+  }
+  for (let next = 1; next <= mains.length; next++) {
+    if (mains[next] === mains[next - 1]) continue
+    const start = first === 0 ? 0 : ends[first - 1]!
+    if (whole > first && ends[next - 1]! - start > bytesMax) cut()
+    whole = next
+  }
+  cut()
+  return runs
+}
+
 /** A response with events, or without any: then it is a progress notice. */
 export function encodeDelivery(header: Uint8Array, watchId: Uint8Array, events: Uint8Array): Uint8Array {
   const response = Buffer.allocUnsafe(header.length + watchId.length + events.length)

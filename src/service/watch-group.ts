@@ -12,6 +12,8 @@ export interface Watcher {
   readonly group: WatchGroup
   readonly fragment: boolean
   readonly progressNotify: boolean
+  /** What it is counted with in memory. */
+  readonly costBytes: number
   /**
    * Nothing older is delivered. In a watcher that lags: the next revision to read from history. In a synced one the
    * revisions in between have been seen already: they had nothing for it.

@@ -8,7 +8,14 @@ import { getCompactRevision, getRevision } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { encodeHeader } from '../wire/header.ts'
 import type { Member } from './member.ts'
-import { type EncodedEvents, encodeDelivery, encodeEvents, encodeFragments, eventsSince } from './watch-encoding.ts'
+import {
+  type EncodedEvents,
+  encodeDelivery,
+  encodeEvents,
+  encodeFragments,
+  eventsSince,
+  splitAtRevisions,
+} from './watch-encoding.ts'
 import { type GroupWish, groupOf, type RangeNode, type Watcher, type WatchGroup, wantedEvents } from './watch-group.ts'
 import { WatchIndex } from './watch-index.ts'
 import type { WatchStream } from './watch-stream.ts'
@@ -20,12 +27,10 @@ export interface NewWatch extends GroupWish {
   readonly range: KeyRange
   readonly fragment: boolean
   readonly progressNotify: boolean
-  /** First revision wanted; 0 is "from now on". */
-  readonly startRevision: Revision
+  readonly costBytes: number
+  /** First revision wanted. */
+  readonly minRevision: Revision
 }
-
-/** One step through history. */
-const catchUpBounds = { revisionsMax: limits.watchCatchUpRevisionsMax, bytesMax: 1024 * 1024 }
 
 type Previous = Map<WatchEvent, Uint8Array | null>
 
@@ -48,6 +53,11 @@ export class WatchHub {
   readonly #lagging = new Set<Watcher>()
   /** Bytes queued for one stream before its watchers fall back to history. */
   readonly queueBytesMax: number
+  /** Bytes queued for all streams. */
+  queuedBytes = 0
+  /** Streams whose client does not take what has been sent. */
+  blockedStreams = 0
+  #watchesBytes = 0
   readonly #bytesMax: number
   #pending: CommittedBatch[] = []
   #flushScheduled = false
@@ -86,19 +96,28 @@ export class WatchHub {
 
   /** The response header at the position of the feed. */
   header(): Uint8Array {
-    return this.#headerAt(this.revision)
+    return this.headerAt(this.revision)
   }
 
-  /** What a watch without a start revision has behind it: the feed, and every write that was answered here before. */
-  createRevision(): Revision {
-    return Math.max(this.revision, this.#member.answeredRevision())
+  /** More waits for clients than this thread will hold: who blocks gets no more than history gives it later. */
+  get isFull(): boolean {
+    return this.queuedBytes >= limits.watchThreadQueueBytesMax
   }
 
-  createHeader(): Uint8Array {
-    return this.#headerAt(this.createRevision())
+  /** Whether there is memory for another watch of this cost. */
+  hasRoomForWatch(costBytes: number): boolean {
+    return this.#watchesBytes + costBytes <= limits.watchThreadWatchesBytesMax
   }
 
-  #headerAt(revision: Revision): Uint8Array {
+  /**
+   * What a client must take for the present: the feed, what readers see, which the feed has yet to tell, and every write
+   * that was answered here before.
+   */
+  presentRevision(): Revision {
+    return Math.max(this.revision, this.#member.revision(), this.#member.answeredRevision())
+  }
+
+  headerAt(revision: Revision): Uint8Array {
     const { clusterId, memberId } = this.#member.info
     return encodeHeader(clusterId, memberId, revision, this.#member.term())
   }
@@ -112,13 +131,16 @@ export class WatchHub {
   add(stream: WatchStream, wish: NewWatch): Watcher {
     let node = this.#index.get(wish.range)
     if (node === undefined) {
-      node = { range: wish.range, groups: [], matched: [], step: 0 }
-      this.#index.add(wish.range, node)
+      // Its own bytes: the request's are a small part of a large network buffer.
+      const start = Uint8Array.from(wish.range.start)
+      const end = wish.range.end === null ? null : Uint8Array.from(wish.range.end)
+      node = { range: { start, end, isPoint: wish.range.isPoint }, groups: [], matched: [], step: 0 }
+      this.#index.add(node.range, node)
     }
     const group = groupOf(node, wish)
     group.size++
-    const { id, idField, fragment, progressNotify, startRevision } = wish
-    const minRevision = startRevision === 0 ? this.createRevision() + 1 : startRevision
+    const { id, idField, fragment, progressNotify, costBytes, minRevision } = wish
+    this.#watchesBytes += costBytes
     const watcher: Watcher = {
       id,
       idField,
@@ -126,6 +148,7 @@ export class WatchHub {
       group,
       fragment,
       progressNotify,
+      costBytes,
       minRevision,
       state: 'synced',
       delivered: false,
@@ -139,6 +162,7 @@ export class WatchHub {
     if (watcher.state === 'gone') return
     const { group } = watcher
     watcher.state = 'gone'
+    this.#watchesBytes -= watcher.costBytes
     group.synced.delete(watcher)
     this.#lagging.delete(watcher)
     if (--group.size > 0) return
@@ -147,9 +171,10 @@ export class WatchHub {
     if (node.groups.length === 0) this.#index.remove(node.range)
   }
 
-  /** Whether the watcher has been sent everything up to `revision`, and its first revision is not in the future. */
-  isCurrent(watcher: Watcher): boolean {
-    return watcher.state === 'synced' && watcher.minRevision <= this.revision + 1
+  /** Up to where the watcher has been sent all it has to get; null if its first revision is still in the future. */
+  positionOf(watcher: Watcher): Revision | null {
+    if (watcher.state !== 'synced') return watcher.minRevision - 1
+    return watcher.minRevision <= this.revision + 1 ? this.revision : null
   }
 
   wantProgress(stream: WatchStream): void {
@@ -207,7 +232,6 @@ export class WatchHub {
   #deliverLive(touched: RangeNode[], revision: Revision): void {
     this.revision = revision
     if (touched.length === 0) return
-    const header = this.header()
     const previous = wantsPrevious(touched) ? this.#member.read((view) => readPrevious(view, touched)) : null
     for (const node of touched) {
       const matched = node.matched
@@ -215,7 +239,10 @@ export class WatchHub {
       for (const group of node.groups) {
         if (group.synced.size === 0) continue
         const events = this.#encode(group, matched, previous)
-        if (events !== null) this.#deliver(group.synced, events, header, revision)
+        if (events === null) continue
+        const runs = splitAtRevisions(events, limits.watchLiveResponseBytesMax)
+        for (const [at, run] of runs.entries())
+          this.#deliver(group.synced, run, at === runs.length - 1 ? revision : run.mains[run.mains.length - 1]!)
       }
     }
     touched.length = 0
@@ -231,7 +258,8 @@ export class WatchHub {
    * Sends one group's events to its watchers. Watches with the same id on different streams get the very same bytes.
    * Who has no room is put back to history.
    */
-  #deliver(watchers: Iterable<Watcher>, events: EncodedEvents, header: Uint8Array, through: Revision): void {
+  #deliver(watchers: Iterable<Watcher>, events: EncodedEvents, through: Revision): void {
+    const header = this.headerAt(through)
     const first = events.mains[0]!
     const last = events.mains[events.mains.length - 1]!
     const responses = new Map<bigint, Uint8Array>()
@@ -314,18 +342,17 @@ export class WatchHub {
       for (const watcher of this.#lagging) if (watcher.minRevision < compactRevision) compacted.push(watcher)
       const from = front.minRevision
       if (from < compactRevision) return { compactRevision, through: 0, previous: null }
-      const { events, next } = readEvents(view, from, this.revision, catchUpBounds)
+      const { events, next } = readEvents(view, from, this.revision, this.#catchUpBounds())
       this.#takePart(members, from, next - 1)
       this.#match(events, from, touched, this.#step)
       return { compactRevision, through: next - 1, previous: readPrevious(view, touched) }
     })
     for (const watcher of compacted) watcher.stream.cancelCompacted(watcher, step.compactRevision)
-    const header = this.#headerAt(step.through)
     for (const node of touched) {
       for (const group of node.groups) {
         if (group.catching.length === 0) continue
         const events = this.#encode(group, node.matched, step.previous)
-        if (events !== null) this.#deliver(group.catching, events, header, step.through)
+        if (events !== null) this.#deliver(group.catching, events, step.through)
       }
       node.matched = []
     }
@@ -339,6 +366,12 @@ export class WatchHub {
     }
     for (const watcher of members)
       if (watcher.state === 'lagging' && watcher.minRevision > this.revision) this.#settle(watcher)
+  }
+
+  #catchUpBounds(): { readonly revisionsMax: number; readonly bytesMax: number } {
+    const crowded = this.blockedStreams > limits.watchBlockedStreamsMax
+    const bytesMax = crowded ? limits.watchCatchUpBytesMaxBlocked : limits.watchCatchUpBytesMax
+    return { revisionsMax: limits.watchCatchUpRevisionsMax, bytesMax }
   }
 
   /** Collects the watchers that a window of history has something for. */
@@ -362,7 +395,7 @@ export class WatchHub {
   #answerProgress(): void {
     for (const stream of this.#progressWaiting) {
       stream.answerProgress()
-      if (!stream.progressWanted) this.#progressWaiting.delete(stream)
+      if (stream.progressWanted === null) this.#progressWaiting.delete(stream)
     }
   }
 }

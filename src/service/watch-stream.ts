@@ -1,6 +1,7 @@
 import { emptyBytes } from '../base/bytes.ts'
 import type { Revision } from '../base/ids.ts'
 import { isEmptyRange, rangeFromWire } from '../base/key-range.ts'
+import { limits } from '../base/limits.ts'
 import { EtcdError, etcdErrors } from '../errors.ts'
 import { type WatchCreateRequest, WatchCreateRequest_FilterType, WatchRequest } from '../wire/gen/rpc.ts'
 import { decodeRequest } from './decode.ts'
@@ -35,8 +36,12 @@ export class WatchStream {
   readonly requiresLeader: boolean
   /** Watchers that wait for the queue to empty. */
   readonly stalled = new Set<Watcher>()
-  /** The client asked for progress and has not got it yet. */
-  progressWanted = false
+  /** The client asked for progress, and has yet to be told of this revision or a later one. */
+  progressWanted: Revision | null = null
+  /** The same, of its newest request. */
+  #progressWantedNext: Revision = 0
+  /** The watch that kept the answer back when it was last tried. */
+  #progressHeldBy: Watcher | null = null
   readonly #hub: WatchHub
   readonly #io: MessageStream
   #queue: Uint8Array[] = []
@@ -47,6 +52,7 @@ export class WatchStream {
   /** The client's requests are held back until it has read their answers. */
   #paused = false
   #nextId = 0n
+  #watchesBytes = 0
   #progressTimer: { cancel(): void } | null = null
 
   constructor(hub: WatchHub, io: MessageStream) {
@@ -63,24 +69,24 @@ export class WatchStream {
 
   /** Whether a response of this size may be added to what waits. */
   hasRoom(bytes: number): boolean {
-    return !this.#blocked || this.#queuedBytes + bytes <= this.#hub.queueBytesMax
+    return !this.#blocked || (this.#queuedBytes + bytes <= this.#hub.queueBytesMax && !this.#hub.isFull)
   }
 
   /** Whether watches that lag may send: history is on disk, so little of it need wait in memory. */
   get takesHistory(): boolean {
-    return !this.#blocked || this.#queuedBytes < this.#hub.queueBytesMax / 16
+    return !this.#blocked || (this.#queuedBytes < this.#hub.queueBytesMax / 16 && !this.#hub.isFull)
   }
 
   send(response: Uint8Array): void {
     if (this.#closed) return
     if (!this.#blocked) {
-      if (!this.#io.write(response)) this.#blocked = true
+      this.#write(response)
       return
     }
     this.#queue.push(response)
-    this.#queuedBytes += response.length
+    this.#addQueued(response.length)
     // Events never get here over the limit (`hasRoom`): these are the answers to a client that asks and does not read.
-    if (this.#queuedBytes > this.#hub.queueBytesMax) this.#pause()
+    if (this.#queuedBytes > this.#hub.queueBytesMax || this.#hub.isFull) this.#pause()
     if (this.#queuedBytes > 2 * this.#hub.queueBytesMax) this.end(new EtcdError('tooManyRequests'))
   }
 
@@ -90,16 +96,32 @@ export class WatchStream {
     this.#io.end(error)
   }
 
-  sendProgress(idField: Uint8Array): void {
-    this.send(encodeDelivery(this.#hub.header(), idField, emptyBytes))
+  /**
+   * Answers a progress request once every watch of the stream has been sent all it has to get up to the revision of the
+   * request. The answer names the revision that all have reached: where writes never cease, some watch may always lag.
+   */
+  answerProgress(): void {
+    const wanted = this.progressWanted
+    if (wanted === null) return
+    if (this.#progressHeldBy !== null && this.#keepsBack(this.#progressHeldBy, wanted)) return
+    let through = this.#hub.revision
+    if (through < wanted) return
+    for (const watcher of this.watchers.values()) {
+      if (this.#keepsBack(watcher, wanted)) {
+        this.#progressHeldBy = watcher
+        return
+      }
+      through = Math.min(through, this.#hub.positionOf(watcher) ?? 0)
+    }
+    this.#progressHeldBy = null
+    this.progressWanted = this.#progressWantedNext > through ? this.#progressWantedNext : null
+    this.send(encodeDelivery(this.#hub.headerAt(through), wholeStreamId, emptyBytes))
   }
 
-  /** Answers a progress request once every watch of the stream has been sent all it has to get up to now. */
-  answerProgress(): void {
-    if (!this.progressWanted) return
-    for (const watcher of this.watchers.values()) if (!this.#hub.isCurrent(watcher)) return
-    this.progressWanted = false
-    this.sendProgress(wholeStreamId)
+  #keepsBack(watcher: Watcher, wanted: Revision): boolean {
+    if (watcher.state === 'gone') return false
+    const position = this.#hub.positionOf(watcher)
+    return position === null || position < wanted
   }
 
   cancelCompacted(watcher: Watcher, compactRevision: Revision): void {
@@ -127,7 +149,8 @@ export class WatchStream {
         this.#cancel(request.value.watch_id)
         break
       case 'progress_request':
-        this.progressWanted = true
+        this.#progressWantedNext = this.#hub.presentRevision()
+        this.progressWanted ??= this.#progressWantedNext
         this.#hub.wantProgress(this)
         break
       case undefined:
@@ -136,15 +159,19 @@ export class WatchStream {
   }
 
   #create(request: WatchCreateRequest): void {
-    const header = this.#hub.createHeader()
+    const present = this.#hub.presentRevision()
+    const header = this.#hub.headerAt(present)
     const range = rangeFromWire(request.key.length === 0 ? smallestKey : request.key, request.range_end)
+    const costBytes = limits.watchOverheadBytes + request.key.length + request.range_end.length
     const reason = isEmptyRange(range)
       ? refusals.emptyRange
       : this.watchers.has(request.watch_id) && request.watch_id !== 0n
         ? refusals.duplicateId
         : request.start_revision < 0n
           ? etcdErrors.compacted.message
-          : null
+          : this.#watchesBytes + costBytes > limits.watchStreamWatchesBytesMax || !this.#hub.hasRoomForWatch(costBytes)
+            ? etcdErrors.tooManyRequests.message
+            : null
     if (reason !== null) {
       this.send(encodeRefused(header, reason))
       return
@@ -161,9 +188,11 @@ export class WatchStream {
       wantsPrevious: request.prev_kv,
       fragment: request.fragment,
       progressNotify: request.progress_notify,
+      costBytes,
       // Revisions beyond safe integers are never reached.
-      startRevision: Number(request.start_revision),
+      minRevision: request.start_revision === 0n ? present + 1 : Number(request.start_revision),
     })
+    this.#watchesBytes += costBytes
     this.watchers.set(id, watcher)
     if (watcher.progressNotify) this.#progressTimer ??= this.#hub.every((): void => this.#progressTick())
   }
@@ -183,29 +212,46 @@ export class WatchStream {
 
   #forget(watcher: Watcher): void {
     this.watchers.delete(watcher.id)
+    this.#watchesBytes -= watcher.costBytes
     this.stalled.delete(watcher)
     this.#hub.remove(watcher)
   }
 
   #progressTick(): void {
     this.#hub.flush()
+    const header = this.#hub.header()
     for (const watcher of this.watchers.values()) {
       if (!watcher.progressNotify) continue
       if (watcher.delivered) watcher.delivered = false
-      else if (!this.#blocked && this.#hub.isCurrent(watcher)) this.sendProgress(watcher.idField)
+      else if (!this.#blocked && this.#hub.positionOf(watcher) === this.#hub.revision)
+        this.send(encodeDelivery(header, watcher.idField, emptyBytes))
     }
   }
 
-  #drain(): void {
+  #write(response: Uint8Array): void {
+    if (this.#io.write(response) || this.#closed) return
+    this.#blocked = true
+    this.#hub.blockedStreams++
+  }
+
+  #unblock(): void {
+    if (!this.#blocked) return
     this.#blocked = false
-    while (this.#queueHead < this.#queue.length) {
+    this.#hub.blockedStreams--
+  }
+
+  #addQueued(bytes: number): void {
+    this.#queuedBytes += bytes
+    this.#hub.queuedBytes += bytes
+  }
+
+  #drain(): void {
+    this.#unblock()
+    while (!this.#blocked && this.#queueHead < this.#queue.length) {
       const response = this.#queue[this.#queueHead]!
       this.#queue[this.#queueHead++] = emptyBytes
-      this.#queuedBytes -= response.length
-      if (!this.#io.write(response)) {
-        this.#blocked = true
-        break
-      }
+      this.#addQueued(-response.length)
+      this.#write(response)
     }
     // The places of sent responses are given back in slices: shifting each one out would cost their number squared.
     if (this.#queueHead === this.#queue.length || this.#queueHead >= 1024) {
@@ -232,7 +278,10 @@ export class WatchStream {
     this.#closed = true
     this.#queue = []
     this.#queueHead = 0
-    this.#queuedBytes = 0
+    this.#addQueued(-this.#queuedBytes)
+    this.#unblock()
+    this.#watchesBytes = 0
+    this.#progressHeldBy = null
     this.#progressTimer?.cancel()
     for (const watcher of this.watchers.values()) this.#hub.remove(watcher)
     this.watchers.clear()
