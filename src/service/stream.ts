@@ -1,6 +1,3 @@
-import type { EtcdError } from '../errors.ts'
-import type { StatusError } from './status-error.ts'
-
 /** One bidirectional call as a service sees it: encoded messages in, encoded messages out. */
 export interface MessageStream {
   /** `message` is undefined-free encoded protobuf; called in order, never after `onEnd` or `onClose`. */
@@ -16,8 +13,8 @@ export interface MessageStream {
   /** Holds the client back: no more messages until `resume`, up to a few that are on their way. */
   pause?(): void
   resume?(): void
-  /** Ends the call with status OK, or with the error. */
-  end(error?: EtcdError | StatusError): void
+  /** Ends the call with status OK, or with the error: a refusal in its own words, any other as a defect. */
+  end(error?: Error): void
   /** First value of a request metadata entry. */
   metadata(name: string): string | undefined
 }
