@@ -23,16 +23,17 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ['base'],
   logging: ['base'],
   storage: ['base', 'wire', 'raft', 'mvcc', 'replica'],
-  security: ['base', 'config'],
+  x509: ['base'],
+  security: ['base', 'config', 'x509'],
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'security'],
   grpc: ['base', 'errors.ts', 'wire', 'service', 'config', 'security'],
   threads: ['base', 'errors.ts', 'wire', 'mvcc', 'apply', 'service', 'replica', 'config', 'logging', 'storage', 'grpc'],
-  pki: ['base'],
+  pki: ['base', 'x509'],
   'node.ts': [
     ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'apply', 'replica', 'service'],
     ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'threads'],
   ],
-  cli: ['base', 'wire', 'config', 'logging', 'pki', 'node.ts'],
+  cli: ['base', 'wire', 'config', 'logging', 'x509', 'pki', 'node.ts'],
 }
 
 /**
