@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { Revision } from '../base/ids.ts'
 import { getRevision } from '../mvcc/meta.ts'
-import { checkedRevision, type RangeResult, rangeBody } from '../mvcc/range.ts'
+import { checkedRevision, checkRevisionInTxn, type RangeResult, rangeBody } from '../mvcc/range.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { type Mutation, revisionWithin } from '../mvcc/write.ts'
 import type { RangeRequest, RequestOp, TxnRequest } from '../wire/gen/rpc.ts'
@@ -80,7 +80,7 @@ function checkPuts(view: ReadView, path: Path): void {
 function checkRanges(view: ReadView, path: Path, latest: Revision): void {
   for (const { op, nested } of path.steps) {
     if (nested !== null) checkRanges(view, nested, latest)
-    else if (op.request?.$case === 'request_range') checkedRevision(view, op.request.value, latest)
+    else if (op.request?.$case === 'request_range') checkRevisionInTxn(view, op.request.value, latest)
   }
 }
 

@@ -4,6 +4,7 @@ import { historyKey, isDeletion, keyOfRecord, positionOfHistory, previousOf } fr
 import {
   getCompactionProgress,
   getCompactRevision,
+  getLastCompaction,
   type Position,
   putCompactionProgress,
   putCompactRevision,
@@ -19,7 +20,7 @@ import type { ReadView, WriteView } from './view.ts'
  * @throws EtcdError compacted, futureRevision
  */
 export function compact(view: WriteView, revision: Revision, latest: Revision): void {
-  if (revision <= getCompactRevision(view)) throw new EtcdError('compacted')
+  if (revision <= getLastCompaction(view)) throw new EtcdError('compacted')
   if (revision > latest) throw new EtcdError('futureRevision')
   putCompactRevision(view, revision)
 }

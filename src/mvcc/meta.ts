@@ -35,7 +35,9 @@ export const getRevision = (view: ReadView): Revision => getNumber(view, names.r
 export const putRevision = (view: WriteView, revision: Revision): void => putNumber(view, names.revision, revision)
 
 /** Revisions below it are no longer readable; 0 if nothing was ever compacted. */
-export const getCompactRevision = (view: ReadView): Revision => getNumber(view, names.compactRevision, 0)
+export const getCompactRevision = (view: ReadView): Revision => Math.max(0, getLastCompaction(view))
+/** The compaction revision; -1 if nothing was ever compacted, so that a first compaction may name 0. */
+export const getLastCompaction = (view: ReadView): Revision => getNumber(view, names.compactRevision, -1)
 export const putCompactRevision = (view: WriteView, revision: Revision): void =>
   putNumber(view, names.compactRevision, revision)
 

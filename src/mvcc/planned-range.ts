@@ -12,7 +12,8 @@ import type { ReadView } from './view.ts'
 
 /**
  * Ranges that sort, filter, leave out values or read the past. `count` is the number of keys in the range whatever
- * filters and limit say; filters come first, then sorting, then the limit.
+ * filters and limit say; filters come first, then sorting, then the limit. Only with a target and no order, and no
+ * filters, the limit comes first: as in etcd, the first keys then are the ones that get sorted, ascending.
  *
  * @param at past revision, or null for the newest state.
  */
@@ -46,13 +47,17 @@ function choose(
   const descending = request.sort_order === RangeRequest_SortOrder.DESCEND
   const keep = filterOf(view, request)
   // With the newest state, table order can be used both ways, and the scan can stop at the limit.
-  const canStop = byKey && keep === null && (at === null || !descending)
+  const limitFirst = byKey ? at === null || !descending : request.sort_order === RangeRequest_SortOrder.NONE
+  const canStop = limitFirst && keep === null
   const versions = at === null ? newest(view, keys, byKey && descending) : scanAt(view, keys, at)
   const chosen: VersionAt[] = []
   let total = 0
   for (const version of versions) {
     if (canStop && chosen.length > limit) {
-      if (at === null) return { chosen, total: countCurrent(view, keys) }
+      if (at === null) {
+        total = countCurrent(view, keys)
+        break
+      }
       total++
       continue
     }

@@ -8,7 +8,7 @@ import { checkRange } from '../wire/validate.ts'
 import { getCurrentBytes, historyKeyOfCurrent } from './current-record.ts'
 import { assertRecord, keyValueFieldOf } from './history-record.ts'
 import { currentBounds, isLongCurrentKey } from './key-encoding.ts'
-import { getCompactRevision, getRevision } from './meta.ts'
+import { getCompactRevision, getLastCompaction, getRevision } from './meta.ts'
 import { plannedRange } from './planned-range.ts'
 import { countCurrent } from './scan-current.ts'
 import type { ReadView } from './view.ts'
@@ -24,8 +24,7 @@ export interface RangeResult {
  * Answers a range request from one view.
  *
  * @throws EtcdError emptyKey, invalidSortOption, compacted, futureRevision
- * @source etcd 3.4 behaviour, except: an unknown sort enum is refused, and with a sort target but no order the limit
- *   cuts after sorting.
+ * @source etcd 3.4 behaviour, except that an unknown sort enum is refused, as in 3.6.
  */
 export function range(view: ReadView, request: RangeRequest): RangeResult {
   checkRange(request)
@@ -44,6 +43,17 @@ export function checkedRevision(view: ReadView, request: RangeRequest, latest: R
   if (request.revision > latest) throw new EtcdError('futureRevision')
   if (request.revision < getCompactRevision(view)) throw new EtcdError('compacted')
   return Number(request.revision)
+}
+
+/**
+ * What a range inside a transaction asks for, before the first write of the transaction. There etcd takes a negative
+ * revision for one that is compacted; while nothing is, only -1 is readable.
+ *
+ * @throws EtcdError compacted, futureRevision
+ */
+export function checkRevisionInTxn(view: ReadView, request: RangeRequest, latest: Revision): void {
+  if (request.revision < 0n && request.revision < getLastCompaction(view)) throw new EtcdError('compacted')
+  checkedRevision(view, request, latest)
 }
 
 /**

@@ -44,7 +44,7 @@ const rangeEnd = fc.oneof(
 )
 const value = fc.constantFrom('', 'x', 'y', 'zz').map(bytes)
 const lease = fc.constantFrom(0n, 0n, 0n, 11n, 12n, 13n)
-const revision = fc.oneof({ weight: 2, arbitrary: fc.constant(0n) }, { weight: 3, arbitrary: fc.bigInt(-1n, 30n) })
+const revision = fc.oneof({ weight: 2, arbitrary: fc.constant(0n) }, { weight: 3, arbitrary: fc.bigInt(-3n, 30n) })
 const bound = fc.oneof({ weight: 4, arbitrary: fc.constant(0n) }, { weight: 1, arbitrary: fc.bigInt(1n, 20n) })
 
 /** Mostly one key or the whole keyspace. */

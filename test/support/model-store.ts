@@ -20,7 +20,8 @@ const header = (revision: number) => ({ cluster_id: 0n, member_id: 0n, revision:
 export class ModelStore {
   readonly states: Keys[] = [new Map(), new Map()]
   readonly leases = new Set<bigint>()
-  compacted = 0
+  /** As in etcd, -1 before the first compaction. */
+  compacted = -1
 
   get revision(): number {
     return this.states.length - 1
@@ -45,6 +46,9 @@ export class ModelStore {
       (a: KeyValue, b: KeyValue) => number(a.mod_revision, b.mod_revision),
       (a: KeyValue, b: KeyValue) => compareBytes(a.value, b.value),
     ][request.sort_target]!
+    const filters = ['min_mod_revision', 'max_mod_revision', 'min_create_revision', 'max_create_revision'] as const
+    const limitFirst = request.sort_order === 0 && request.limit > 0n && filters.every((name) => request[name] === 0n)
+    if (limitFirst) kvs.splice(Number(request.limit) + 1)
     kvs.sort(request.sort_order === 2 ? (a, b) => compare(b, a) : compare)
     const more = request.limit > 0n && BigInt(kvs.length) > request.limit
     const cut = more ? kvs.slice(0, Number(request.limit)) : kvs
@@ -113,7 +117,7 @@ export class ModelStore {
       if (op.request?.$case !== 'request_range') return
       const at = Number(op.request.value.revision)
       if (at > this.revision) throw new Error('futureRevision')
-      if (at > 0 && at < this.compacted) throw new Error('compacted')
+      if (at !== 0 && at < this.compacted) throw new Error('compacted')
     })
   }
 

@@ -104,6 +104,11 @@ test('compaction verdicts', () => {
   assert.equal(verdict(3n), 'futureRevision')
   assert.equal(verdict(2n ** 62n), 'futureRevision')
   assert.equal(verdict(-1n), 'compacted')
+  assert.equal(verdict(-(2n ** 63n)), 'compacted')
+  // Nothing was compacted yet, so that 0 is a compaction that removes nothing; the second time it was.
+  assert.equal(verdict(0n), 0)
+  assert.equal(compactBatch(store.view, 1), 'done')
+  assert.equal(verdict(0n), 'compacted')
   assert.equal(verdict(2n), 2)
   assert.equal(verdict(2n), 'compacted')
 })
