@@ -45,6 +45,8 @@ export const Command_Kind = {
   LEASE_REVOKE: 6,
   /** PUBLISH_MEMBER - request: a MemberRecord; sets name and client URLs of that member */
   PUBLISH_MEMBER: 7,
+  /** LEASE_CHECKPOINT - request: LeaseCheckpoints */
+  LEASE_CHECKPOINT: 8,
 } as const;
 
 export type Command_Kind = typeof Command_Kind[keyof typeof Command_Kind];
@@ -58,6 +60,18 @@ export namespace Command_Kind {
   export type LEASE_GRANT = typeof Command_Kind.LEASE_GRANT;
   export type LEASE_REVOKE = typeof Command_Kind.LEASE_REVOKE;
   export type PUBLISH_MEMBER = typeof Command_Kind.PUBLISH_MEMBER;
+  export type LEASE_CHECKPOINT = typeof Command_Kind.LEASE_CHECKPOINT;
+}
+
+/** How much time leases had left when the leader wrote this; for the next leader. */
+export interface LeaseCheckpoints {
+  checkpoints: LeaseCheckpoints_Checkpoint[];
+}
+
+export interface LeaseCheckpoints_Checkpoint {
+  id: bigint;
+  /** 0 takes an earlier checkpoint back */
+  remaining_seconds: bigint;
 }
 
 /** The payload of a configuration-change log entry. */
@@ -175,6 +189,8 @@ export const PeerCall_Method = {
   LEASE_RENEW: 0,
   /** LEASE_TIME_TO_LIVE - request: LeaseTimeToLiveRequest, answer: LeaseTimeToLiveResponse without keys */
   LEASE_TIME_TO_LIVE: 1,
+  /** LEASE_EXPIRIES - request: empty, answer: rows of lease/expiry-list.ts */
+  LEASE_EXPIRIES: 2,
 } as const;
 
 export type PeerCall_Method = typeof PeerCall_Method[keyof typeof PeerCall_Method];
@@ -182,6 +198,7 @@ export type PeerCall_Method = typeof PeerCall_Method[keyof typeof PeerCall_Metho
 export namespace PeerCall_Method {
   export type LEASE_RENEW = typeof PeerCall_Method.LEASE_RENEW;
   export type LEASE_TIME_TO_LIVE = typeof PeerCall_Method.LEASE_TIME_TO_LIVE;
+  export type LEASE_EXPIRIES = typeof PeerCall_Method.LEASE_EXPIRIES;
 }
 
 export interface PeerAnswer {
@@ -354,6 +371,115 @@ export const Command: MessageFns<Command> = {
             }
 
             message.request = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseCheckpoints(): LeaseCheckpoints {
+  return { checkpoints: [] };
+}
+
+export const LeaseCheckpoints: MessageFns<LeaseCheckpoints> = {
+  encode(message: LeaseCheckpoints, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.checkpoints) {
+      LeaseCheckpoints_Checkpoint.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseCheckpoints {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseCheckpoints();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.checkpoints.push(LeaseCheckpoints_Checkpoint.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseCheckpoints_Checkpoint(): LeaseCheckpoints_Checkpoint {
+  return { id: 0n, remaining_seconds: 0n };
+}
+
+export const LeaseCheckpoints_Checkpoint: MessageFns<LeaseCheckpoints_Checkpoint> = {
+  encode(message: LeaseCheckpoints_Checkpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    if (message.remaining_seconds !== 0n) {
+      if (BigInt.asIntN(64, message.remaining_seconds) !== message.remaining_seconds) {
+        throw new globalThis.Error("value provided for field message.remaining_seconds of type int64 too large");
+      }
+      writer.uint32(16).int64(message.remaining_seconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseCheckpoints_Checkpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseCheckpoints_Checkpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.remaining_seconds = reader.int64() as bigint;
             continue;
           }
         }
