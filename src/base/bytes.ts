@@ -22,7 +22,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | null {
   for (let i = prefix.length - 1; i >= 0; i--) {
     const byte = prefix[i]!
     if (byte === 0xff) continue
-    const end = prefix.slice(0, i + 1)
+    // A Buffer's `slice` would be a view of the prefix.
+    const end = new Uint8Array(prefix.subarray(0, i + 1))
     end[i] = byte + 1
     return end
   }
