@@ -30,8 +30,28 @@ export const limits = {
   snapshotAgeMsMax: 10 * 60 * 1000,
   /** A request's headers on a plaintext connection; longer ones are left as they came. Two frames of the usual size. */
   heldHeaderBytesMax: 2 * (16_384 + 9),
+  /** Header fields of one request, as HTTP/2 counts them. */
+  headerListBytesMax: 16 * 1024,
+  /** What a client may send on one call, and on a connection, before it has been looked at. */
+  streamWindowBytes: 256 * 1024,
+  connectionWindowBytes: 1024 * 1024,
+  /** Calls that one connection may have open, if `--max-concurrent-streams` allows more. */
+  streamsPerConnectionMax: 32_768,
+  /** Memory for messages of one connection that have begun to arrive; above it the latest call is refused. */
+  connectionHeldBytesMax: 128 * 1024 * 1024,
+  /** Answers that one client has not taken; above it its further requests wait. */
+  connectionUnsentBytesMax: 64 * 1024 * 1024,
+  /** What the HTTP/2 library itself may hold for one connection, in megabytes; above it new calls are refused. */
+  connectionHttp2MegabytesMax: 256,
+  /** Calls that a client may cancel at once, and then in each second; above it the connection is closed. */
+  streamResetsAtOnceMax: 5000,
+  streamResetsPerSecondMax: 500,
   /** A TLS handshake that takes longer is closed. */
   handshakeMsMax: 10_000,
+  /** A file of certificates, keys, requests or revocation lists that `leasehold pki` reads; a million revocations fit. */
+  pkiFileBytesMax: 64 * 1024 * 1024,
+  /** Alternative names in one certificate that is issued here. */
+  alternativeNamesMax: 100,
   /** History scanned for lagging watchers in one turn; all that one watch wants of it is one response. */
   watchCatchUpRevisionsMax: 1000,
   watchCatchUpBytesMax: 16 * 1024 * 1024,
@@ -49,8 +69,17 @@ export const limits = {
   watchStreamQueueBytesMax: 8 * 1024 * 1024,
   /** Bytes queued for all watch streams of a serving thread before the watchers of those that block fall back to it. */
   watchThreadQueueBytesMax: 128 * 1024 * 1024,
-  /** Compaction: revisions removed in one apply-side batch. */
+  /** Compaction: changes looked at in one step, and the pause after it, unless a flag says otherwise. */
   compactionBatchRevisions: 1000,
+  compactionPauseMs: 10,
+  /** Calls that wait for a lock or to be elected, on one serving thread. */
+  turnWaitersMax: 10_000,
   /** Leases revoked per second when many expire together. */
   leaseRevokesPerSecond: 1000,
+  /** Revocations of expired leases proposed and not yet applied. */
+  leaseRevokesInFlightMax: 64,
+  /** How far the log may be wrong about a lease's remaining time, where checkpoints are on. */
+  leaseCheckpointMs: 5 * 60 * 1000,
+  /** Leases in one checkpoint; there is at most one checkpoint a tick. */
+  leaseCheckpointBatchMax: 250,
 } as const

@@ -27,7 +27,7 @@ before(() => {
 test('a list by OpenSSL is read and belongs to its authority', () => {
   const crl = list('crl.pem')
   assert.equal(crl.number, 0x1001n)
-  assert.deepEqual([...crl.revoked.keys()], [certificate('a').serial, certificate('b').serial])
+  assert.deepEqual([...crl.revoked.keys()].sort(), [certificate('a').serial, certificate('b').serial].sort())
   assert.equal(crl.revoked.get(certificate('a').serial)?.reason, 'keyCompromise')
   assert.equal(crl.revoked.get(certificate('b').serial)?.reason, 'unspecified')
   assert.ok(Math.abs(crl.revoked.get(certificate('b').serial)!.revokedAtMs - Date.now()) < 60_000)
