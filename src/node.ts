@@ -123,6 +123,7 @@ async function compose(
       preVote: config.preVote,
       seed: randomInt(2 ** 31),
       recovered: wal.recovered,
+      compaction: { batchLimit: config.compactionBatchLimit, pauseMs: config.compactionPauseMs },
     },
     {
       log: wal.log,

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { limits } from '../base/limits.ts'
 import { ConfigError } from './config-error.ts'
 import { parseInitialCluster, requireSelf } from './initial-cluster.ts'
 import type { MemberConfig } from './member-config.ts'
@@ -86,6 +87,8 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     electionTimeoutMs,
     preVote: settings.bool('pre-vote'),
     snapshotCount: settings.integer('snapshot-count', 1, 1_000_000_000),
+    compactionBatchLimit: compactionBatchLimitOf(settings),
+    compactionPauseMs: compactionPauseMsOf(settings),
     maxTxnOps: settings.integer('max-txn-ops', 1, 100_000),
     maxRequestBytes: settings.integer('max-request-bytes', 1, maxRequestBytesMax),
     maxConcurrentStreams: settings.integer('max-concurrent-streams', 1, 2 ** 32 - 1),
@@ -142,6 +145,17 @@ function timerMsOf(settings: Settings, flag: string): number {
   if (ms > timerMsMax) throw new ConfigError(flag, `${settings.text(flag)} is longer than 24 days`)
   return Math.ceil(ms)
 }
+
+/** The name that is set, of etcd 3.6 and of older ones. */
+const newestName = (settings: Settings, name: string): string =>
+  settings.isSet(name) || !settings.isSet(`experimental-${name}`) ? name : `experimental-${name}`
+
+/** In etcd 0 stands for the default, here and in the pause. */
+const compactionBatchLimitOf = (settings: Settings): number =>
+  settings.integer(newestName(settings, 'compaction-batch-limit'), 0, 1_000_000) || limits.compactionBatchRevisions
+
+const compactionPauseMsOf = (settings: Settings): number =>
+  timerMsOf(settings, newestName(settings, 'compaction-sleep-interval')) || limits.compactionPauseMs
 
 function watchProgressIntervalOf(settings: Settings): number {
   const flag = 'experimental-watch-progress-notify-interval'

@@ -46,7 +46,7 @@ const fixed = (name: string, type: FlagType, values: readonly string[], help: st
 })
 
 /**
- * Every flag of etcd 3.4, by its name, and ours. A flag that is missing here is an unknown flag.
+ * Every flag of etcd 3.4, by its name, newer ones of etcd that are built, and ours. A flag that is missing here is an unknown flag.
  * @source etcd 3.4.23, etcdmain/config.go and embed/config.go: names, types, defaults.
  */
 export const flagGroups: readonly FlagGroup[] = [
@@ -71,6 +71,10 @@ export const flagGroups: readonly FlagGroup[] = [
         'Milliseconds without a leader before an election; at least 5 heartbeats.',
       ),
       built('snapshot-count', 'uint', '100000', 'Applied entries after which the log before them may be dropped.'),
+      built('compaction-batch-limit', 'int', '1000', 'Changes looked at in one step of a compaction.'),
+      built('compaction-sleep-interval', 'duration', '10ms', 'Pause between two steps of a compaction.'),
+      built('experimental-compaction-batch-limit', 'int', '1000', 'Older name of --compaction-batch-limit.'),
+      built('experimental-compaction-sleep-interval', 'duration', '10ms', 'Older name of --compaction-sleep-interval.'),
       built('max-txn-ops', 'uint', '128', 'Operations in one transaction.'),
       built('max-request-bytes', 'uint', '1572864', 'Bytes of one request.'),
       built('max-concurrent-streams', 'uint', '4294967295', 'Calls that one client connection may have open.'),
@@ -186,7 +190,6 @@ export const flagGroups: readonly FlagGroup[] = [
       known('experimental-corrupt-check-time', 'duration', '0s'),
       known('experimental-enable-lease-checkpoint', 'bool', 'false'),
       known('experimental-enable-lease-checkpoint-persist', 'bool', 'false'),
-      known('experimental-compaction-batch-limit', 'int', '1000'),
       known('experimental-warning-apply-duration', 'duration', '100ms'),
       known('experimental-backend-bbolt-freelist-type', 'string', 'array'),
       known('unsafe-no-fsync', 'bool', 'false'),

@@ -18,6 +18,8 @@ export interface MemberConfig {
   readonly electionTimeoutMs: number
   readonly preVote: boolean
   readonly snapshotCount: number
+  readonly compactionBatchLimit: number
+  readonly compactionPauseMs: number
   readonly maxTxnOps: number
   readonly maxRequestBytes: number
   readonly maxConcurrentStreams: number

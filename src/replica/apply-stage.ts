@@ -16,29 +16,43 @@ export interface ApplyStageHooks {
   committed(batch: CommittedBatch, applied: readonly Applied[], entries: readonly Entry[]): void
   /** Superseded revisions up to the compaction revision are gone. */
   compacted(): void
+  /** A timer, for the pauses of a compaction. */
+  after(ms: number, callback: () => void): { cancel(): void }
   failed(error: Error): void
 }
 
+/** How fast compacted revisions are removed; of no consequence for what can be read. */
+export interface CompactionPace {
+  /** Changes looked at in one step, which is one transaction. */
+  readonly batchLimit: number
+  /** After each step, for other transactions and readers to have their turn. */
+  readonly pauseMs: number
+}
+
+const usualPace: CompactionPace = { batchLimit: limits.compactionBatchRevisions, pauseMs: limits.compactionPauseMs }
+
 /**
  * Second stage of the pipeline: all committed entries that wait while one transaction is in flight become the next
- * transaction. Between them, removal of compacted revisions proceeds in small transactions of its own.
+ * transaction. Between them, removal of compacted revisions proceeds in small transactions of its own, with pauses.
  */
 export class ApplyStage {
   readonly #state: StateStore
   readonly #hooks: ApplyStageHooks
+  readonly #pace: CompactionPace
   #waiting: Entry[] = []
   #busy = false
   #compacting: boolean
-  #compactNext = false
+  #pause: { cancel(): void } | null = null
   #stopped = false
   #whenIdle: (() => void) | null = null
   #appliedIndex: Index
   #revision: Revision
   #compactRevision: Revision
 
-  constructor(state: StateStore, hooks: ApplyStageHooks) {
+  constructor(state: StateStore, hooks: ApplyStageHooks, pace: CompactionPace = usualPace) {
     this.#state = state
     this.#hooks = hooks
+    this.#pace = pace
     const start = this.#readMeta()
     this.#appliedIndex = start.appliedIndex
     this.#revision = start.revision
@@ -54,12 +68,6 @@ export class ApplyStage {
   get revision(): Revision {
     return this.#revision
   }
-  get waiting(): number {
-    return this.#waiting.length
-  }
-  get compacting(): boolean {
-    return this.#compacting
-  }
 
   enqueue(entries: readonly Entry[]): void {
     for (const entry of entries) this.#waiting.push(entry)
@@ -67,13 +75,14 @@ export class ApplyStage {
 
   run(): void {
     if (this.#busy || this.#stopped || this.#whenIdle) return
-    if (this.#compacting && (this.#compactNext || this.#waiting.length === 0)) return this.#compactSome()
+    if (this.#compacting && this.#pause === null) return this.#compactSome()
     if (this.#waiting.length > 0) this.#applySome()
   }
 
   /** Discards what waits and runs `replace` when the transaction in flight has ended; `resume` ends the pause. */
   pause(replace: () => void): void {
     this.#waiting = []
+    this.#endPause()
     this.#whenIdle = replace
     if (!this.#busy) replace()
   }
@@ -93,6 +102,7 @@ export class ApplyStage {
   stop(idle: () => void = () => {}): void {
     this.#stopped = true
     this.#waiting = []
+    this.#endPause()
     if (this.#busy) this.#whenIdle = idle
     else idle()
   }
@@ -123,7 +133,6 @@ export class ApplyStage {
             this.#compacting = true
           }
         }
-        this.#compactNext = this.#compacting
         this.#hooks.committed(
           {
             appliedIndex: last.index,
@@ -157,21 +166,33 @@ export class ApplyStage {
 
   #compactSome(): void {
     this.#busy = true
-    this.#compactNext = false
     let more = false
     this.#state.transact(
       (view) => {
-        more = compactBatch(view, limits.compactionBatchRevisions) === 'more'
+        more = compactBatch(view, this.#pace.batchLimit) === 'more'
       },
       (error) => {
         this.#busy = false
         if (this.#stopped) return this.#whenIdle?.()
         if (error) return this.#hooks.failed(error)
         this.#compacting = more
-        if (!more) this.#hooks.compacted()
+        if (more) this.#rest()
+        else this.#hooks.compacted()
         this.#next()
       },
     )
+  }
+
+  #rest(): void {
+    this.#pause = this.#hooks.after(this.#pace.pauseMs, () => {
+      this.#pause = null
+      this.run()
+    })
+  }
+
+  #endPause(): void {
+    this.#pause?.cancel()
+    this.#pause = null
   }
 
   #next(): void {

@@ -22,7 +22,7 @@ import type { CoreHandle } from '../threads/core-handle.ts'
 import { encodeCommand } from '../wire/command.ts'
 import { Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
 import { CompactionRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
-import { ApplyStage } from './apply-stage.ts'
+import { ApplyStage, type CompactionPace } from './apply-stage.ts'
 import { bestSuccessor } from './best-successor.ts'
 import { Handover } from './handover.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -55,6 +55,7 @@ export interface ReplicaOptions {
   readonly recovered: RecoveredLog
   /** Applied entries kept in memory for followers that lag. */
   readonly logKeepEntries?: number
+  readonly compaction?: CompactionPace
 }
 
 export interface ReplicaPorts {
@@ -151,13 +152,18 @@ export class Replica implements PeerEvents, CoreHandle {
       send: (messages) => this.#send(messages),
       failed: (error) => this.#fail(error),
     })
-    this.#apply = new ApplyStage(ports.state, {
-      wants: this.#proposals.wants,
-      applied: (results) => this.#proposals.settle(results),
-      committed: (batch, results, entries) => this.#committed(batch, results, entries),
-      compacted: () => this.#compacted(null),
-      failed: (error) => this.#fail(error),
-    })
+    this.#apply = new ApplyStage(
+      ports.state,
+      {
+        wants: this.#proposals.wants,
+        applied: (results) => this.#proposals.settle(results),
+        committed: (batch, results, entries) => this.#committed(batch, results, entries),
+        compacted: () => this.#compacted(null),
+        after: (ms, callback) => this.#clock.after(ms, callback),
+        failed: (error) => this.#fail(error),
+      },
+      options.compaction,
+    )
     this.#snapshots = new Snapshots(ports, {
       reported: (to, ok) => this.#input({ kind: 'snapshotReport', to, ok }),
     })

@@ -148,6 +148,7 @@ export class MemberProcess {
           0,
         recovered,
         logKeepEntries: settings.logKeepEntries,
+        compaction: settings.compaction,
       },
       {
         log: parts.log,

@@ -1,4 +1,5 @@
 import { clusterId, memberId } from '../../src/base/ids.ts'
+import type { CompactionPace } from '../../src/replica/apply-stage.ts'
 import type { MemberInfo } from '../../src/service/member.ts'
 import { Dice } from './dice.ts'
 
@@ -44,6 +45,7 @@ export interface Settings {
   readonly electionTicks: number
   readonly preVote: boolean
   readonly logKeepEntries: number
+  readonly compaction: CompactionPace
   readonly clients: number
   readonly keys: number
   readonly leaseClients: number
@@ -112,5 +114,7 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
     networkDelayMs: slowNetwork ? [1, 120] : [0.2, 3],
     diskDelayMs: slowDisks ? [5, 80] : [0.2, 2],
     stateDelayMs: slowDisks ? [1, 40] : [0.1, 1],
+    // Last, so that what a seed meant before it still means.
+    compaction: { batchLimit: dice.pick([1, 5, 1000]), pauseMs: dice.pick([0, 10, 500]) },
   }
 }
