@@ -1,19 +1,24 @@
 import { memberList } from '../service/cluster.ts'
+import { campaign, leader, proclaim, resign } from '../service/election.ts'
+import { observe } from '../service/election-observer.ts'
 import { healthCheck, healthWatch } from '../service/health.ts'
 import { compact, deleteRange, put, range, txn } from '../service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../service/lease.ts'
 import { leaseKeepAlive } from '../service/lease-keep-alive.ts'
+import { lock, unlock } from '../service/lock.ts'
 import { alarm, downgrade, status } from '../service/maintenance.ts'
-import type { MessageStream } from '../service/stream.ts'
-import type { BidiHandler, MethodTable } from './method.ts'
-
-export interface WatchHandler {
-  serve(stream: MessageStream): void
-}
+import type { WatchHandler } from '../service/own-watch.ts'
+import { TurnQueue } from '../service/turn-queue.ts'
+import type { BidiHandler, MethodTable, ServerStreamHandler, UnaryHandler } from './method.ts'
 
 /** The one table of methods: what each needs, who answers it and what it is called in metrics. */
 export function methodTable(watch: WatchHandler): MethodTable {
   const serveWatch: BidiHandler = (_member, stream) => watch.serve(stream)
+  const turns = new TurnQueue(watch)
+  const lockInTurn: UnaryHandler = (member, request, call) => lock(turns, member, request, call)
+  const campaignInTurn: UnaryHandler = (member, request, call) => campaign(turns, member, request, call)
+  const serveObserve: ServerStreamHandler = (member, request, stream, call) =>
+    observe(watch, member, request, stream, call)
   return {
     'etcdserverpb.KV': {
       Range: { kind: 'unary', handler: range, access: 'keys', onLearner: 'serve', label: 'kv.range' },
@@ -87,15 +92,27 @@ export function methodTable(watch: WatchHandler): MethodTable {
     },
     'etcdserverpb.Auth': authRows,
     'v3lockpb.Lock': {
-      Lock: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'lock.lock' },
-      Unlock: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'lock.unlock' },
+      Lock: { kind: 'unary', handler: lockInTurn, access: 'keys', onLearner: 'refuse', label: 'lock.lock' },
+      Unlock: { kind: 'unary', handler: unlock, access: 'keys', onLearner: 'refuse', label: 'lock.unlock' },
     },
     'v3electionpb.Election': {
-      Campaign: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.campaign' },
-      Proclaim: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.proclaim' },
-      Leader: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.leader' },
-      Observe: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.observe' },
-      Resign: { kind: 'notBuilt', access: 'keys', onLearner: 'refuse', label: 'election.resign' },
+      Campaign: {
+        kind: 'unary',
+        handler: campaignInTurn,
+        access: 'keys',
+        onLearner: 'refuse',
+        label: 'election.campaign',
+      },
+      Proclaim: { kind: 'unary', handler: proclaim, access: 'keys', onLearner: 'refuse', label: 'election.proclaim' },
+      Leader: { kind: 'unary', handler: leader, access: 'keys', onLearner: 'refuse', label: 'election.leader' },
+      Observe: {
+        kind: 'serverStream',
+        handler: serveObserve,
+        access: 'keys',
+        onLearner: 'refuse',
+        label: 'election.observe',
+      },
+      Resign: { kind: 'unary', handler: resign, access: 'keys', onLearner: 'refuse', label: 'election.resign' },
     },
     'grpc.health.v1.Health': {
       Check: { kind: 'unary', handler: healthCheck, access: 'open', onLearner: 'serve', label: 'health.check' },
