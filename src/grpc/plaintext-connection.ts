@@ -1,4 +1,3 @@
-import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { AuthorityFilter } from './authority-filter.ts'
@@ -54,19 +53,5 @@ export class PlaintextConnection extends Duplex {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#socket.destroy(error ?? undefined)
     done(error)
-  }
-}
-
-/** Has `server` serve a plaintext connection. `inject` must make the session at once. */
-export function injectPlaintext(server: Http2Server, socket: Socket, inject: (connection: Duplex) => void): void {
-  const remote = { address: socket.remoteAddress, family: socket.remoteFamily, port: socket.remotePort }
-  // For a stream that is no socket, node:http2 makes one around it, which does not know who is at the other end. The
-  // property is where net.Socket keeps that.
-  const tellRemote = (session: ServerHttp2Session): boolean => Reflect.set(session.socket, '_peername', remote)
-  server.prependListener('session', tellRemote)
-  try {
-    inject(new PlaintextConnection(socket))
-  } finally {
-    server.off('session', tellRemote)
   }
 }

@@ -1,4 +1,5 @@
 import { constants, type ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 
 export interface SessionGuardOptions {
@@ -6,6 +7,9 @@ export interface SessionGuardOptions {
   readonly pingIntervalMsMin: number
   /** The client's connection preface and settings must have come by then. */
   readonly handshakeMsMax: number
+  /** The client is pinged this often, and cut off if its answer takes longer than the timeout. 0: never. */
+  readonly keepaliveIntervalMs: number
+  readonly keepaliveTimeoutMs: number
   /** Told once, when the client is sent away for its pings. */
   onTooManyPings(): void
 }
@@ -18,37 +22,40 @@ const idleBytesMax = 64
 const tooManyPings = Buffer.from('too_many_pings')
 
 /**
- * Watches over one client connection for what grpc-js does not: a client that connects and says nothing, and one that
- * pings all the time. The strikes are forgotten whenever data goes out, because grpc-go answers received data with pings
- * to measure the link: also many times within one large message.
+ * Watches over one client connection for what node:http2 does not: a client that connects and says nothing, one that
+ * pings all the time, and one that is gone without having said so. The strikes are forgotten whenever data goes out,
+ * because grpc-go answers received data with pings to measure the link: also many times within one large message.
  *
- * @source gRPC proposal A8 (client-side keepalive), section "Server Enforcement".
+ * @source gRPC proposals A8 (client-side keepalive), section "Server Enforcement", and A9 (server-side keepalive).
  */
 export class SessionGuard {
   readonly #session: ServerHttp2Session
+  readonly #socket: Socket
   readonly #options: SessionGuardOptions
   #strikes = 0
   #lastPingMs = Number.NEGATIVE_INFINITY
   #bytesAtPing = 0
-  #openStreams = 0
+  #openCalls = 0
   #isSentAway = false
+  /** At most one of: waiting for the next ping, or for the answer to one. */
+  #keepaliveTimer: NodeJS.Timeout | undefined
 
-  constructor(session: ServerHttp2Session, options: SessionGuardOptions) {
+  constructor(session: ServerHttp2Session, socket: Socket, options: SessionGuardOptions) {
     this.#session = session
+    this.#socket = socket
     this.#options = options
     const silence = setTimeout(() => session.destroy(), options.handshakeMsMax)
     session.once('remoteSettings', () => clearTimeout(silence))
-    session.once('close', () => clearTimeout(silence))
+    session.once('close', () => {
+      clearTimeout(silence)
+      clearTimeout(this.#keepaliveTimer)
+    })
     session.on('ping', () => this.#pinged(performance.now()))
+    if (options.keepaliveIntervalMs > 0) this.#pingLater()
   }
 
-  streamOpened(): void {
-    this.#openStreams++
-    this.messageSent()
-  }
-
-  streamClosed(): void {
-    this.#openStreams--
+  callsOpen(count: number): void {
+    this.#openCalls = count
     this.messageSent()
   }
 
@@ -57,13 +64,28 @@ export class SessionGuard {
     this.#lastPingMs = Number.NEGATIVE_INFINITY
   }
 
+  #pingLater(): void {
+    this.#keepaliveTimer = setTimeout(() => this.#ping(), this.#options.keepaliveIntervalMs)
+    this.#keepaliveTimer.unref()
+  }
+
+  #ping(): void {
+    if (this.#session.destroyed || this.#session.closed) return
+    this.#keepaliveTimer = setTimeout(() => this.#session.destroy(), this.#options.keepaliveTimeoutMs)
+    this.#keepaliveTimer.unref()
+    this.#session.ping((error) => {
+      clearTimeout(this.#keepaliveTimer)
+      if (error === null) this.#pingLater()
+    })
+  }
+
   #pinged(nowMs: number): void {
-    const bytesWritten = this.#session.socket?.bytesWritten ?? 0
+    const bytesWritten = this.#socket.bytesWritten
     if (bytesWritten - this.#bytesAtPing > idleBytesMax) this.messageSent()
     this.#bytesAtPing = bytesWritten
     const pauseMs = nowMs - this.#lastPingMs
     this.#lastPingMs = nowMs
-    if (pauseMs >= (this.#openStreams > 0 ? this.#options.pingIntervalMsMin : idlePingIntervalMs)) return
+    if (pauseMs >= (this.#openCalls > 0 ? this.#options.pingIntervalMsMin : idlePingIntervalMs)) return
     if (++this.#strikes <= strikesMax || this.#session.destroyed || this.#isSentAway) return
     // Many pings may have come in one piece, and all are reported before the session ends.
     this.#isSentAway = true

@@ -1,116 +1,62 @@
-import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js'
-import type { Log } from '../base/log.ts'
+import type { ServerHttp2Stream } from 'node:http2'
 import { Code, type EtcdError } from '../errors.ts'
 import { refuseOnLearner } from '../service/admission.ts'
-import type { Member } from '../service/member.ts'
-import type { StatusError } from '../service/status-error.ts'
+import { StatusError } from '../service/status-error.ts'
 import type { MessageStream } from '../service/stream.ts'
-import { CallLife } from './call-life.ts'
-import { metadataValue } from './metadata-value.ts'
+import { type CallHead, firstValue } from './call-head.ts'
+import type { ClientConnection } from './client-connection.ts'
 import type { MethodOf } from './method.ts'
-import { statusOf } from './status.ts'
+import { type CallContext, ServerCall } from './server-call.ts'
+import { okStatus } from './status.ts'
 
-export interface StreamRoute {
-  readonly path: string
-  readonly method: MethodOf<'bidi'> | MethodOf<'serverStream'>
-  readonly member: Member
-  readonly log: Log
-  /** A message went out on a stream to this peer (`address:port`). */
-  onMessageSent(peer: string): void
-}
-
-/** Bytes handed to the transport and not yet taken by the client above which `write` asks to hold back. */
-const unsentBytesMax = 256 * 1024
+type StreamMethod = MethodOf<'bidi'> | MethodOf<'serverStream'>
 
 /**
- * One streaming call as the services see it, driving grpc-js's innermost call itself: messages written in one turn leave
- * in one piece, where grpc-js's own stream waits for each to be gone before the next.
+ * Bytes handed to the transport and not yet taken by the client above which `write` asks to hold back; the second is for
+ * when all calls of the connection together have too many.
  */
-export class StreamCall extends ServerInterceptingCall implements MessageStream {
-  readonly #call: ServerInterceptingCallInterface
-  readonly #route: StreamRoute
-  readonly #peer: string
-  #metadata: Metadata | null = null
+const unsentBytesMax = 256 * 1024
+const unsentBytesMaxWhenFull = 16 * 1024
+
+/** A call of many messages, as the services see it. */
+export class StreamCall extends ServerCall implements MessageStream {
+  readonly #method: StreamMethod
   /** The one request of a server-streaming call. */
   #request: Uint8Array | null = null
   #onMessage: ((message: Uint8Array) => void) | null = null
   readonly #onEnd: (() => void)[] = []
-  readonly #life = new CallLife()
   readonly #onDrain: (() => void)[] = []
-  #over = false
-  #paused = false
-  /** A read was asked for and not answered yet. */
-  #reading = false
-  #halfClosed = false
   #unsentBytes = 0
-  #full = false
+  #holdsBack = false
 
-  constructor(call: ServerInterceptingCallInterface, route: StreamRoute) {
-    super(call)
-    this.#call = call
-    this.#route = route
-    this.#peer = call.getPeer()
-  }
-
-  override start(): void {
-    this.#call.start({
-      onReceiveMetadata: (metadata: Metadata) => {
-        this.#metadata = metadata
-        this.#guarded(() => this.#begin())
-        this.#read()
-      },
-      onReceiveMessage: (message: Uint8Array) => {
-        this.#reading = false
-        if (this.#over) return
-        this.#guarded(() => this.#received(message))
-        this.#read()
-      },
-      onReceiveHalfClose: () => {
-        this.#halfClosed = true
-        if (!this.#over) this.#guarded(() => this.#ended())
-      },
-      onCancel: () => {
-        this.#over = true
-        this.#life.end()
-      },
+  constructor(
+    method: StreamMethod,
+    stream: ServerHttp2Stream,
+    head: CallHead,
+    connection: ClientConnection,
+    context: CallContext,
+  ) {
+    super(stream, head, connection, context)
+    this.#method = method
+    this.guarded(() => {
+      if (method.onLearner === 'refuse') refuseOnLearner(context.member)
+      if (method.kind === 'bidi') method.handler(context.member, this, (error) => this.fail(error), this.life)
     })
   }
 
-  #begin(): void {
-    const { method, member } = this.#route
-    if (method.onLearner === 'refuse') refuseOnLearner(member)
-    if (method.kind === 'bidi') method.handler(member, this, (error) => this.fail(error), this.#life)
-  }
-
-  #received(message: Uint8Array): void {
-    if (this.#route.method.kind === 'bidi') this.#onMessage?.(message)
+  protected override received(message: Uint8Array): void {
+    if (this.#method.kind === 'bidi') this.#onMessage?.(message)
     else if (this.#request === null) this.#request = message
-    else this.#refuse('a second message on a server-streaming call')
+    else throw new StatusError(Code.Unimplemented, 'a second message on a server-streaming call')
   }
 
-  #ended(): void {
-    const { method, member } = this.#route
-    if (method.kind === 'bidi') for (const listener of this.#onEnd) listener()
-    else if (this.#request === null) this.#refuse('no message on a server-streaming call')
-    else method.handler(member, this.#request, this, this.#life)
-  }
-
-  #guarded(work: () => void): void {
-    try {
-      work()
-    } catch (error) {
-      this.fail(error)
+  protected override halfClosed(): void {
+    if (this.#method.kind === 'bidi') {
+      for (const listener of this.#onEnd) listener()
+      return
     }
-  }
-
-  #refuse(details: string): void {
-    this.#finish(Code.Unimplemented, details)
-  }
-
-  #read(): void {
-    if (this.#over || this.#paused || this.#reading || this.#halfClosed) return
-    this.#reading = true
-    this.#call.startRead()
+    if (this.#request === null) throw new StatusError(Code.Unimplemented, 'no message on a server-streaming call')
+    this.#method.handler(this.context.member, this.#request, this, this.life)
   }
 
   onMessage(listener: (message: Uint8Array) => void): void {
@@ -122,7 +68,7 @@ export class StreamCall extends ServerInterceptingCall implements MessageStream 
   }
 
   onClose(listener: () => void): void {
-    this.#life.onEnd(listener)
+    this.life.onEnd(listener)
   }
 
   onDrain(listener: () => void): void {
@@ -130,50 +76,39 @@ export class StreamCall extends ServerInterceptingCall implements MessageStream 
   }
 
   pause(): void {
-    this.#paused = true
+    this.pauseReading()
   }
 
   resume(): void {
-    this.#paused = false
-    this.#read()
+    this.resumeReading()
   }
 
   write(message: Uint8Array): boolean {
-    if (this.#over) return true
-    this.#route.onMessageSent(this.#peer)
+    if (this.isOver) return true
     const size = message.length
     this.#unsentBytes += size
-    this.#call.sendMessage(message, () => this.#sent(size))
-    this.#full = this.#unsentBytes >= unsentBytesMax
-    return !this.#full
+    this.send(message, () => this.#taken(size))
+    this.#holdsBack = this.#unsentBytes >= this.#unsentBytesMax
+    return !this.#holdsBack
   }
 
-  #sent(size: number): void {
+  get #unsentBytesMax(): number {
+    return this.connection.isFull ? unsentBytesMaxWhenFull : unsentBytesMax
+  }
+
+  #taken(size: number): void {
     this.#unsentBytes -= size
-    if (this.#over || !this.#full || this.#unsentBytes > unsentBytesMax / 2) return
-    this.#full = false
+    if (this.isOver || !this.#holdsBack || this.#unsentBytes > this.#unsentBytesMax / 2) return
+    this.#holdsBack = false
     for (const listener of this.#onDrain) listener()
   }
 
   end(error?: EtcdError | StatusError): void {
     if (error !== undefined) this.fail(error)
-    else this.#finish(Code.Ok, '')
-  }
-
-  /** Ends the call with any error: what is no refusal is logged and sent as internal. */
-  fail(error: unknown): void {
-    if (this.#over) return
-    const { code, details } = statusOf(error, this.#route.path, this.#route.log)
-    this.#finish(code, details)
-  }
-
-  #finish(code: Code, details: string): void {
-    if (this.#over) return
-    this.#over = true
-    this.#call.sendStatus({ code, details })
+    else this.finish(okStatus)
   }
 
   metadata(name: string): string | undefined {
-    return metadataValue(this.#metadata, name)
+    return firstValue(this.head.headers, name)
   }
 }

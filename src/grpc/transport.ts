@@ -1,15 +1,12 @@
 import type { AddressInfo, Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import type { Member } from '../service/member.ts'
-import { ClientSessions, innerHttp2Server } from './client-sessions.ts'
+import { callAcceptor } from './accept-call.ts'
+import { ClientConnections } from './client-connections.ts'
 import type { MethodTable } from './method.ts'
-import { injectPlaintext } from './plaintext-connection.ts'
-import { callInterceptor, registerMethods } from './register.ts'
 import { refuseHttp1, routeConnection } from './route-connection.ts'
 
 export interface TransportOptions {
@@ -48,35 +45,24 @@ export interface Transport {
  */
 export async function startTransport(options: TransportOptions): Promise<Transport> {
   const { member, table, log } = options
-  // Needs the server, and the server needs the interceptor.
-  let sessions: ClientSessions | undefined
-  const onStreamMessageSent = (peer: string): void => sessions?.messageSent(peer)
-  const server = new Server({
-    interceptors: [callInterceptor(table, { member, log, onStreamMessageSent })],
-    'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': options.maxRequestBytes + limits.grpcOverheadBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': Math.min(options.maxConcurrentStreams, 0xffffffff),
-    'grpc.keepalive_time_ms': options.grpcKeepaliveIntervalMs,
-    'grpc.keepalive_timeout_ms': options.grpcKeepaliveTimeoutMs,
-  })
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
-  const http2Server = innerHttp2Server(server)
-  sessions = new ClientSessions(http2Server, {
+  const connections = new ClientConnections({
+    maxConcurrentStreams: options.maxConcurrentStreams,
     pingIntervalMsMin: options.grpcKeepaliveMinTimeMs,
+    keepaliveIntervalMs: options.grpcKeepaliveIntervalMs,
+    keepaliveTimeoutMs: options.grpcKeepaliveTimeoutMs,
     handshakeMsMax: limits.handshakeMsMax,
     onTooManyPings: () => log.warn('closed a client connection: too many pings'),
+    onFailure: ({ remoteAddress, remotePort }, reason) =>
+      log.debug('a client connection failed', { remote: `${remoteAddress}:${remotePort}`, reason }),
+    accept: callAcceptor(table, {
+      member,
+      log,
+      messageBytesMax: options.maxRequestBytes + limits.grpcOverheadBytes,
+    }),
   })
-  registerMethods(server, table)
 
   let draining = false
-  const http1 = options.http1 ?? refuseHttp1
-  const inject = (connection: Duplex): void => injector.injectConnection(connection)
-  const http2 = (socket: Socket): void => {
-    if ('encrypted' in socket) inject(socket)
-    else injectPlaintext(http2Server, socket, inject)
-  }
-  const routes = { http2, http1 }
+  const routes = { http2: (socket: Socket): void => connections.open(socket), http1: options.http1 ?? refuseHttp1 }
   const onConnection = (socket: Socket, alpn: string | false): void => {
     if (draining) socket.destroy()
     else routeConnection(socket, alpn, limits.handshakeMsMax, routes)
@@ -85,7 +71,6 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
   const listeners: Listener[] = []
   const closeAll = async (): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener.close()))
-    server.forceShutdown()
   }
   try {
     for (const url of options.listenUrls) {
@@ -101,14 +86,14 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
   let closed: Promise<void> | null = null
   const drainAndClose = async (drainMs: number): Promise<void> => {
     draining = true
-    injector.drain(drainMs)
+    connections.drain()
     let timer: NodeJS.Timeout | undefined
     const tooLong = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, drainMs)
     })
-    await Promise.race([sessions.whenEmpty(), tooLong])
+    await Promise.race([connections.whenEmpty(), tooLong])
     clearTimeout(timer)
-    sessions.destroyAll()
+    connections.destroyAll()
     await closeAll()
   }
   return {

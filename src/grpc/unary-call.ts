@@ -1,90 +1,57 @@
-import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js'
-import type { Log } from '../base/log.ts'
+import type { ServerHttp2Stream } from 'node:http2'
 import { Code } from '../errors.ts'
 import { refuseOnLearner, refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from '../service/admission.ts'
-import type { Member } from '../service/member.ts'
-import { CallLife } from './call-life.ts'
-import { metadataValue } from './metadata-value.ts'
+import { StatusError } from '../service/status-error.ts'
+import { type CallHead, firstValue } from './call-head.ts'
+import type { ClientConnection } from './client-connection.ts'
 import type { MethodOf } from './method.ts'
-import { statusOf } from './status.ts'
+import { type CallContext, ServerCall } from './server-call.ts'
+import { okStatus } from './status.ts'
 
-export interface UnaryRoute {
-  readonly path: string
-  readonly method: MethodOf<'unary'>
-  readonly member: Member
-  readonly log: Log
-}
-
-/**
- * One unary call. Drives grpc-js's innermost call itself instead of going through its handler, which builds a stream for
- * every unary call and ends the response only after a round through the event loop: here headers, message and trailers
- * leave together.
- */
-export class UnaryCall extends ServerInterceptingCall {
-  readonly #call: ServerInterceptingCallInterface
-  readonly #route: UnaryRoute
-  #metadata: Metadata | null = null
+/** A call of one request and one answer. */
+export class UnaryCall extends ServerCall {
+  readonly #method: MethodOf<'unary'>
   #request: Uint8Array | null = null
-  readonly #life = new CallLife()
 
-  constructor(call: ServerInterceptingCallInterface, route: UnaryRoute) {
-    super(call)
-    this.#call = call
-    this.#route = route
+  constructor(
+    method: MethodOf<'unary'>,
+    stream: ServerHttp2Stream,
+    head: CallHead,
+    connection: ClientConnection,
+    context: CallContext,
+  ) {
+    super(stream, head, connection, context)
+    this.#method = method
   }
 
-  override start(): void {
-    this.#call.start({
-      onReceiveMetadata: (metadata: Metadata) => {
-        this.#metadata = metadata
-        this.#call.startRead()
-      },
-      onReceiveMessage: (message: Uint8Array) => {
-        if (this.#request !== null) {
-          this.#refuse(Code.Unimplemented, 'a second message on a unary call')
-          return
-        }
-        this.#request = message
-        this.#call.startRead()
-      },
-      onReceiveHalfClose: () => {
-        if (this.#request === null) this.#refuse(Code.Unimplemented, 'no message on a unary call')
-        else this.#handle(this.#request)
-      },
-      onCancel: () => this.#life.end(),
-    })
+  protected override received(message: Uint8Array): void {
+    if (this.#request !== null) throw new StatusError(Code.Unimplemented, 'a second message on a unary call')
+    this.#request = message
+  }
+
+  /** Not before the client has ended: a second message would come too late to have no effect. */
+  protected override halfClosed(): void {
+    const request = this.#request
+    if (request === null) throw new StatusError(Code.Unimplemented, 'no message on a unary call')
+    this.#request = null
+    this.connection.whenRoom(() => this.#handle(request))
   }
 
   #handle(request: Uint8Array): void {
-    const { method, member } = this.#route
+    if (this.isOver) return
+    const { member } = this.context
     try {
-      if (method.onLearner === 'refuse') refuseOnLearner(member)
-      if (metadataValue(this.#metadata, requireLeaderKey) === requireLeaderValue) refuseWithoutLeader(member)
-      const answer = method.handler(member, request, this.#life)
-      if (answer instanceof Uint8Array) this.#answer(answer)
+      if (this.#method.onLearner === 'refuse') refuseOnLearner(member)
+      if (firstValue(this.head.headers, requireLeaderKey) === requireLeaderValue) refuseWithoutLeader(member)
+      const answer = this.#method.handler(member, request, this.life)
+      if (answer instanceof Uint8Array) this.answer(answer, okStatus)
       else answer.then(this.#answer).catch(this.#fail)
     } catch (error) {
-      this.#fail(error)
+      this.fail(error)
     }
   }
 
-  readonly #answer = (bytes: Uint8Array): void => {
-    if (this.#life.ended) return
-    this.#call.sendMessage(bytes, nothing)
-    this.#call.sendStatus(ok)
-    this.#life.end()
-  }
+  readonly #answer = (bytes: Uint8Array): void => this.answer(bytes, okStatus)
 
-  readonly #fail = (error: unknown): void => {
-    const { path, log } = this.#route
-    this.#call.sendStatus(statusOf(error, path, log))
-    this.#life.end()
-  }
-
-  #refuse(code: Code, details: string): void {
-    this.#call.sendStatus({ code, details })
-  }
+  readonly #fail = (error: unknown): void => this.fail(error)
 }
-
-const nothing = (): void => {}
-const ok = { code: Code.Ok, details: '' } as const

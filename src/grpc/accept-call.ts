@@ -1,0 +1,85 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Log } from '../base/log.ts'
+import { Code } from '../errors.ts'
+import type { Member } from '../service/member.ts'
+import { readHead } from './call-head.ts'
+import type { ClientConnection } from './client-connection.ts'
+import { type Method, type MethodTable, methodPaths } from './method.ts'
+import { type CallContext, responseHeaders, withoutBody } from './server-call.ts'
+import { type CallStatus, statusOf, trailersOf } from './status.ts'
+import { StreamCall } from './stream-call.ts'
+import { UnaryCall } from './unary-call.ts'
+
+export interface AcceptOptions {
+  readonly member: Member
+  readonly log: Log
+  /** Of one request message, compressed or not. */
+  readonly messageBytesMax: number
+}
+
+export type AcceptCall = (connection: ClientConnection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
+
+interface Route {
+  readonly method: Method
+  readonly context: CallContext
+}
+
+/** Begins the call of each HTTP/2 request whose header fields say that it is one, and refuses the others. */
+export function callAcceptor(table: MethodTable, options: AcceptOptions): AcceptCall {
+  const routes = new Map<string, Route>()
+  const services = new Set(Object.keys(table))
+  for (const [path, method] of methodPaths(table)) {
+    if (method.kind !== 'notBuilt') routes.set(path, { method, context: { ...options, path } })
+  }
+  return (connection, stream, headers) => {
+    const path = headers[':path'] ?? ''
+    const httpMethod = headers[':method']
+    if (!isGrpc(headers['content-type'])) {
+      const details = `invalid gRPC request content-type ${JSON.stringify(headers['content-type'] ?? '')}`
+      refuse(stream, 415, { code: Code.InvalidArgument, details })
+      return
+    }
+    if (httpMethod !== 'POST') {
+      const details = `Received a HEADERS frame with :method ${JSON.stringify(httpMethod)} which should be POST`
+      refuse(stream, 405, { code: Code.Internal, details })
+      return
+    }
+    const route = routes.get(path)
+    if (route === undefined) {
+      refuse(stream, 200, { code: Code.Unimplemented, details: unknownMethod(path, services) })
+      return
+    }
+    const { method, context } = route
+    try {
+      const head = readHead(headers)
+      if (method.kind === 'unary') new UnaryCall(method, stream, head, connection, context)
+      else if (method.kind !== 'notBuilt') new StreamCall(method, stream, head, connection, context)
+    } catch (error) {
+      refuse(stream, 200, statusOf(error, path, options.log))
+    }
+  }
+}
+
+/** `application/grpc`, with any subtype after a `+` and any parameters: messages are bytes here. */
+const isGrpc = (contentType: string | undefined): boolean =>
+  contentType === 'application/grpc' || (contentType !== undefined && /^application\/grpc(?:[+;]|$)/i.test(contentType))
+
+/** @source the words of grpc-go's handleStream. */
+function unknownMethod(path: string, services: ReadonlySet<string>): string {
+  const name = path.startsWith('/') ? path.slice(1) : path
+  const slash = name.lastIndexOf('/')
+  if (slash === -1) return `malformed method name: ${JSON.stringify(path)}`
+  const service = name.slice(0, slash)
+  if (!services.has(service)) return `unknown service ${service}`
+  return `unknown method ${name.slice(slash + 1)} for service ${service}`
+}
+
+/** Answers a request that becomes no call, with nothing but header fields. What it still sends is not read. */
+function refuse(stream: ServerHttp2Stream, httpStatus: number, status: CallStatus): void {
+  stream.on('error', () => {})
+  stream.resume()
+  stream.respond({ ...responseHeaders, ':status': httpStatus, ...trailersOf(status) }, withoutBody)
+  setImmediate(() => {
+    if (!stream.destroyed) stream.close()
+  })
+}

@@ -1,0 +1,70 @@
+import type { ServerHttp2Session } from 'node:http2'
+import type { Socket } from 'node:net'
+import { limits } from '../base/limits.ts'
+import { Code } from '../errors.ts'
+import { StatusError } from '../service/status-error.ts'
+import { SessionGuard, type SessionGuardOptions } from './session-guard.ts'
+
+/** One client connection: who is at the other end, and how much memory its calls take together. */
+export class ClientConnection {
+  readonly session: ServerHttp2Session
+  /** TCP, or TLS with the client's certificate. */
+  readonly socket: Socket
+  readonly #guard: SessionGuard
+  #openCalls = 0
+  /** Memory of messages that have begun to arrive. */
+  #heldBytes = 0
+  /** Messages written and not yet taken by the client. */
+  #unsentBytes = 0
+  #waiting: (() => void)[] = []
+
+  constructor(session: ServerHttp2Session, socket: Socket, options: SessionGuardOptions) {
+    this.session = session
+    this.socket = socket
+    this.#guard = new SessionGuard(session, socket, options)
+  }
+
+  callOpened(): void {
+    this.#openCalls++
+    this.#guard.callsOpen(this.#openCalls)
+  }
+
+  callClosed(): void {
+    this.#openCalls--
+    this.#guard.callsOpen(this.#openCalls)
+  }
+
+  /** @throws StatusError if that is more than one client may have here; the memory counts as taken all the same. */
+  held(change: number): void {
+    this.#heldBytes += change
+    if (change > 0 && this.#heldBytes > limits.connectionHeldBytesMax) {
+      throw new StatusError(Code.ResourceExhausted, 'too many unfinished requests on one connection')
+    }
+  }
+
+  /** Whether the client leaves so much unread that it should get no more for now. */
+  get isFull(): boolean {
+    return this.#unsentBytes >= limits.connectionUnsentBytesMax
+  }
+
+  written(bytes: number): void {
+    this.#unsentBytes += bytes
+    this.#guard.messageSent()
+  }
+
+  /** What was written has been taken, or thrown away. */
+  taken(bytes: number): void {
+    this.#unsentBytes -= bytes
+    if (this.#waiting.length === 0 || this.isFull) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    // Those that find the connection full again wait again.
+    for (const work of waiting) this.whenRoom(work)
+  }
+
+  /** Calls `work` at once, or when the client has read enough of what it was sent. */
+  whenRoom(work: () => void): void {
+    if (this.isFull) this.#waiting.push(work)
+    else work()
+  }
+}

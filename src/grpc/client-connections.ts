@@ -1,0 +1,82 @@
+import {
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Stream,
+  type ServerSessionOptions,
+} from 'node:http2'
+import type { Socket } from 'node:net'
+import { limits } from '../base/limits.ts'
+import type { AcceptCall } from './accept-call.ts'
+import { ClientConnection } from './client-connection.ts'
+import { PlaintextConnection } from './plaintext-connection.ts'
+import type { SessionGuardOptions } from './session-guard.ts'
+
+export interface ClientConnectionsOptions extends SessionGuardOptions {
+  readonly maxConcurrentStreams: number
+  readonly accept: AcceptCall
+  /** What ended a connection that did not end by itself: broken HTTP/2, a flood. */
+  onFailure(socket: Socket, reason: string): void
+}
+
+/** The one place that knows every open client connection. */
+export class ClientConnections implements Iterable<ClientConnection> {
+  readonly #open = new Set<ClientConnection>()
+  readonly #options: ClientConnectionsOptions
+  readonly #http2: ServerSessionOptions
+  readonly #onEmpty: (() => void)[] = []
+
+  constructor(options: ClientConnectionsOptions) {
+    this.#options = options
+    this.#http2 = {
+      maxSessionMemory: limits.connectionHttp2MegabytesMax,
+      // Cancelling a call is a reset: clients that give up many calls at once are no attack yet.
+      streamResetBurst: limits.streamResetsAtOnceMax,
+      streamResetRate: limits.streamResetsPerSecondMax,
+      settings: {
+        enablePush: false,
+        initialWindowSize: limits.streamWindowBytes,
+        maxConcurrentStreams: Math.min(options.maxConcurrentStreams, limits.streamsPerConnectionMax),
+        maxHeaderListSize: limits.headerListBytesMax,
+      },
+    }
+  }
+
+  [Symbol.iterator](): Iterator<ClientConnection> {
+    return this.#open.values()
+  }
+
+  /** Speaks HTTP/2 on `socket`, of which nothing has been read. */
+  open(socket: Socket): void {
+    const isEncrypted = 'encrypted' in socket
+    const session = performServerHandshake(isEncrypted ? socket : new PlaintextConnection(socket), this.#http2)
+    session.setLocalWindowSize(limits.connectionWindowBytes)
+    const connection = new ClientConnection(session, socket, this.#options)
+    this.#open.add(connection)
+    const { accept } = this.#options
+    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+      accept(connection, stream, headers),
+    )
+    session.on('error', (error: Error) => this.#options.onFailure(socket, error.message))
+    session.once('close', () => this.#closed(connection))
+  }
+
+  /** Tells all clients to go elsewhere; calls under way go on. */
+  drain(): void {
+    for (const { session } of this.#open) session.close()
+  }
+
+  /** Resolves when no connection is open. */
+  whenEmpty(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onEmpty.push(resolve))
+  }
+
+  destroyAll(): void {
+    for (const { session } of this.#open) session.destroy()
+  }
+
+  #closed(connection: ClientConnection): void {
+    this.#open.delete(connection)
+    if (this.#open.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve()
+  }
+}

@@ -1,0 +1,279 @@
+import {
+  constants,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+  type ServerStreamResponseOptions,
+} from 'node:http2'
+import type { Log } from '../base/log.ts'
+import { Code } from '../errors.ts'
+import type { Member } from '../service/member.ts'
+import { StatusError } from '../service/status-error.ts'
+import type { CallHead } from './call-head.ts'
+import { CallLife } from './call-life.ts'
+import type { ClientConnection } from './client-connection.ts'
+import { acceptedEncodings, decompress } from './decompress.ts'
+import { MessageReader, type MessageSink, prefixBytes } from './message-reader.ts'
+import { type CallStatus, statusOf, trailersOf } from './status.ts'
+
+export interface CallContext {
+  readonly path: string
+  readonly member: Member
+  readonly log: Log
+  /** Of one request message, compressed or not. */
+  readonly messageBytesMax: number
+}
+
+export const responseHeaders: OutgoingHttpHeaders = {
+  ':status': 200,
+  'content-type': 'application/grpc',
+  'grpc-accept-encoding': acceptedEncodings,
+}
+/** `sendDate` is missing from the types of node:http2: no gRPC client looks at the date. */
+type ResponseOptions = ServerStreamResponseOptions & { readonly sendDate: boolean }
+const withTrailers: ResponseOptions = { waitForTrailers: true, sendDate: false }
+export const withoutBody: ResponseOptions = { endStream: true, sendDate: false }
+
+/** Up to here a message and its prefix are copied into one piece, which costs less than two writes. */
+const joinedBytesMax = 64 * 1024
+
+/**
+ * One call on its HTTP/2 stream: messages in and out, one status at the end, whatever way it ends. What kind of call it
+ * is, is the business of who extends this.
+ */
+export abstract class ServerCall implements MessageSink {
+  protected readonly life = new CallLife()
+  protected readonly head: CallHead
+  readonly #stream: ServerHttp2Stream
+  readonly #connection: ClientConnection
+  readonly #context: CallContext
+  readonly #reader: MessageReader
+  #deadline: NodeJS.Timeout | undefined
+  /** Null until the status is decided: nothing else is sent after that. */
+  #status: CallStatus | null = null
+  #heldBytes = 0
+  #unsentBytes = 0
+  /** Messages that wait to be unpacked, in order, and whether the client's end came after them. */
+  #packed: { readonly message: Uint8Array; readonly isCompressed: boolean }[] = []
+  #isUnpacking = false
+  #hasEnded = false
+
+  constructor(stream: ServerHttp2Stream, head: CallHead, connection: ClientConnection, context: CallContext) {
+    this.#stream = stream
+    this.head = head
+    this.#connection = connection
+    this.#context = context
+    this.#reader = new MessageReader(context.messageBytesMax, this)
+    connection.callOpened()
+    stream.on('close', () => this.#closed())
+    stream.on('error', ignore)
+    stream.on('wantTrailers', () => this.#sendTrailers())
+    stream.on('data', (chunk: Buffer) => this.#arrived(chunk))
+    stream.on('end', () => this.#ended())
+    if (head.timeoutMs !== null) this.#deadline = setTimeout(() => this.#expired(), head.timeoutMs)
+  }
+
+  /** A whole message of the client's. What this throws ends the call. */
+  protected abstract received(message: Uint8Array): void
+  /** The client sends no more messages. What this throws ends the call. */
+  protected abstract halfClosed(): void
+
+  protected get isOver(): boolean {
+    return this.#status !== null || this.life.ended
+  }
+
+  protected get connection(): ClientConnection {
+    return this.#connection
+  }
+
+  protected get context(): CallContext {
+    return this.#context
+  }
+
+  /** Runs `work` and ends the call with what it throws. */
+  protected guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** Ends the call with any error: what is no refusal is logged and sent as internal. */
+  fail(error: unknown): void {
+    const status = statusOf(error, this.#context.path, this.#context.log)
+    this.finish(status)
+  }
+
+  /** Sends a status, after everything that was written. The first one counts. */
+  protected finish(status: CallStatus): void {
+    if (this.isOver) return
+    this.#status = status
+    clearTimeout(this.#deadline)
+    const stream = this.#stream
+    if (stream.headersSent) {
+      stream.end()
+    } else {
+      stream.respond({ ...responseHeaders, ...trailersOf(status) }, withoutBody)
+      this.#refuseRest()
+    }
+    this.life.end()
+  }
+
+  /** Sends the one message of a call that went well, and its status. */
+  protected answer(message: Uint8Array, status: CallStatus): void {
+    if (this.isOver) return
+    this.#status = status
+    clearTimeout(this.#deadline)
+    const stream = this.#stream
+    stream.respond(responseHeaders, withTrailers)
+    this.#count(prefixBytes + message.length)
+    if (message.length > joinedBytesMax) {
+      stream.write(prefixOf(message))
+      stream.end(message)
+    } else {
+      stream.end(framed(message))
+    }
+    this.life.end()
+  }
+
+  /** Sends one of many messages. `taken` is called when it is on its way to the client, or lost. */
+  protected send(message: Uint8Array, taken: () => void): void {
+    const stream = this.#stream
+    if (!stream.headersSent) stream.respond(responseHeaders, withTrailers)
+    const bytes = prefixBytes + message.length
+    this.#count(bytes)
+    const done = (): void => {
+      this.#unsentBytes -= bytes
+      this.#connection.taken(bytes)
+      taken()
+    }
+    if (message.length > joinedBytesMax) {
+      stream.cork()
+      stream.write(prefixOf(message))
+      stream.write(message, done)
+      stream.uncork()
+    } else {
+      stream.write(framed(message), done)
+    }
+  }
+
+  protected pauseReading(): void {
+    this.#stream.pause()
+  }
+
+  protected resumeReading(): void {
+    if (!this.#isUnpacking) this.#stream.resume()
+  }
+
+  #count(bytes: number): void {
+    this.#unsentBytes += bytes
+    this.#connection.written(bytes)
+  }
+
+  messageRead(message: Uint8Array, isCompressed: boolean): void {
+    if (isCompressed && this.head.encoding === null) {
+      throw new StatusError(Code.Internal, 'grpc: compressed flag set with identity or empty encoding')
+    }
+    if (!isCompressed && !this.#isUnpacking) this.received(message)
+    else {
+      this.#packed.push({ message, isCompressed })
+      this.#unpack()
+    }
+  }
+
+  heldBytesChanged(change: number): void {
+    this.#heldBytes += change
+    this.#connection.held(change)
+  }
+
+  /** Unpacks one message after the other; the client is not read meanwhile. */
+  #unpack(): void {
+    const { encoding } = this.head
+    while (!this.#isUnpacking && !this.isOver) {
+      const next = this.#packed.shift()
+      if (next === undefined) {
+        if (this.#hasEnded) this.halfClosed()
+        return
+      }
+      if (!next.isCompressed || encoding === null) {
+        this.received(next.message)
+        continue
+      }
+      this.#isUnpacking = true
+      this.#stream.pause()
+      decompress(encoding, next.message, this.#context.messageBytesMax, (result) => {
+        this.#isUnpacking = false
+        if (this.isOver) return
+        this.#stream.resume()
+        this.guarded(() => {
+          if (result instanceof StatusError) throw result
+          this.received(result)
+          this.#unpack()
+        })
+      })
+    }
+  }
+
+  #arrived(chunk: Buffer): void {
+    // A call that is over is read to its end, so that the connection's window opens again.
+    if (!this.isOver) this.guarded(() => this.#reader.push(chunk))
+  }
+
+  #ended(): void {
+    this.#hasEnded = true
+    if (this.isOver) return
+    this.guarded(() => {
+      if (this.#reader.isWithinMessage) throw new StatusError(Code.Internal, 'unexpected EOF')
+      if (!this.#isUnpacking && this.#packed.length === 0) this.halfClosed()
+    })
+  }
+
+  #expired(): void {
+    this.finish({ code: Code.DeadlineExceeded, details: 'context deadline exceeded' })
+  }
+
+  #sendTrailers(): void {
+    if (this.#status === null) return
+    this.#stream.sendTrailers(trailersOf(this.#status))
+    this.#refuseRest()
+  }
+
+  /** Tells a client that is not done with its request that nobody listens any more. */
+  #refuseRest(): void {
+    if (this.#hasEnded) return
+    this.#packed = []
+    this.#reader.drop()
+    // The answer leaves in this turn of the event loop, the trailers are handed over at its end: this comes after both.
+    setImmediate(() => {
+      if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+  }
+
+  #closed(): void {
+    clearTimeout(this.#deadline)
+    if (this.#heldBytes > 0) this.#reader.drop()
+    this.#packed = []
+    const unsent = this.#unsentBytes
+    this.#unsentBytes = 0
+    this.#connection.callClosed()
+    this.life.end()
+    this.#connection.taken(unsent)
+  }
+}
+
+const ignore = (): void => {}
+
+function prefixOf(message: Uint8Array): Buffer {
+  const prefix = Buffer.allocUnsafe(prefixBytes)
+  prefix[0] = 0
+  prefix.writeUInt32BE(message.length, 1)
+  return prefix
+}
+
+function framed(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(prefixBytes + message.length)
+  frame[0] = 0
+  frame.writeUInt32BE(message.length, 1)
+  frame.set(message, prefixBytes)
+  return frame
+}
