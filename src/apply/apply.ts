@@ -80,7 +80,7 @@ function applyNormal(mutation: Mutation, entry: Entry, wants: Wants): Applied {
       proposal,
       outcome: { ok: true, revision: revisionWithin(mutation), body: result.body },
       events: mutation.events,
-      leaseChanges: result.leaseChange === null ? noLeaseChanges : [result.leaseChange],
+      leaseChanges: result.leaseChanges,
       confChange: null,
       compactTo: result.compactTo,
     }

@@ -7,7 +7,7 @@ import { compact } from '../mvcc/compaction.ts'
 import { deleteRange, type Mutation } from '../mvcc/write.ts'
 import type { DecodedCommand } from '../wire/command.ts'
 import { decodeRequest } from '../wire/decode.ts'
-import { Command_Kind, MemberRecord } from '../wire/gen/internal.ts'
+import { Command_Kind, LeaseCheckpoints, MemberRecord } from '../wire/gen/internal.ts'
 import { CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
 import { decodeDeleteRangeRequest, decodePutRequest, decodeTxnRequest } from '../wire/kv-requests.ts'
 import { leaseGrantBody } from '../wire/responses.ts'
@@ -19,7 +19,7 @@ import { checkPutAgainst, executeDeleteRange, executePut } from './write-ops.ts'
 
 export interface CommandResult {
   readonly body: Uint8Array
-  readonly leaseChange: LeaseChange | null
+  readonly leaseChanges: readonly LeaseChange[]
   readonly compactTo: Revision | null
 }
 
@@ -49,6 +49,8 @@ export function executeCommand(mutation: Mutation, { kind, request }: DecodedCom
       return grant(mutation, decodeRequest(LeaseGrantRequest, request), wanted)
     case Command_Kind.LEASE_REVOKE:
       return revoke(mutation, leaseId(decodeRequest(LeaseRevokeRequest, request).ID))
+    case Command_Kind.LEASE_CHECKPOINT:
+      return checkpoint(mutation, decodeRequest(LeaseCheckpoints, request))
     case Command_Kind.PUBLISH_MEMBER:
       return publishMember(mutation, decodeRequest(MemberRecord, request))
     case Command_Kind.NOOP:
@@ -58,13 +60,15 @@ export function executeCommand(mutation: Mutation, { kind, request }: DecodedCom
   }
 }
 
-const withBody = (body: Uint8Array): CommandResult => ({ body, leaseChange: null, compactTo: null })
+const noLeaseChanges: readonly LeaseChange[] = []
+
+const withBody = (body: Uint8Array): CommandResult => ({ body, leaseChanges: noLeaseChanges, compactTo: null })
 
 function compactTo({ view, main }: Mutation, { revision }: CompactionRequest): CommandResult {
   // Beyond every revision that can exist, a rounded number is refused like the exact one.
   const target = Number(revision)
   compact(view, target, main - 1)
-  return { body: emptyBytes, leaseChange: null, compactTo: target }
+  return { body: emptyBytes, leaseChanges: noLeaseChanges, compactTo: target }
 }
 
 function grant({ view }: Mutation, request: LeaseGrantRequest, wanted: boolean): CommandResult {
@@ -74,9 +78,9 @@ function grant({ view }: Mutation, request: LeaseGrantRequest, wanted: boolean):
   if (request.TTL < 1n) throw new EtcdError('invalidRequest', { cause: 'the accepting member did not raise the TTL' })
   if (getLease(view, id) !== null) throw new EtcdError('leaseExists')
   const ttlSeconds = Number(request.TTL)
-  putLease(view, { id, ttlSeconds })
+  putLease(view, { id, ttlSeconds, checkpointSeconds: 0 })
   const body = wanted ? leaseGrantBody(id, ttlSeconds) : emptyBytes
-  return { body, leaseChange: { kind: 'granted', id, ttlSeconds }, compactTo: null }
+  return { body, leaseChanges: [{ kind: 'granted', id, ttlSeconds }], compactTo: null }
 }
 
 /** The lease and its keys go together; the keys in key order, so that all members number the deletions alike. */
@@ -84,7 +88,21 @@ function revoke(mutation: Mutation, id: LeaseId): CommandResult {
   if (!hasLease(mutation.view, id)) throw new EtcdError('leaseNotFound')
   for (const key of leaseKeys(mutation.view, id)) deleteRange(mutation, pointRange(key))
   removeLease(mutation.view, id)
-  return { body: emptyBytes, leaseChange: { kind: 'revoked', id }, compactTo: null }
+  return { body: emptyBytes, leaseChanges: [{ kind: 'revoked', id }], compactTo: null }
+}
+
+/** Leases that are gone by now are left out; a remaining time is never longer than the TTL. */
+function checkpoint({ view }: Mutation, { checkpoints }: LeaseCheckpoints): CommandResult {
+  const leaseChanges: LeaseChange[] = []
+  for (const { id: bits, remaining_seconds } of checkpoints) {
+    const id = leaseId(bits)
+    const lease = getLease(view, id)
+    if (lease === null || remaining_seconds < 0n || remaining_seconds > lease.ttlSeconds) continue
+    const remainingSeconds = Number(remaining_seconds)
+    putLease(view, { ...lease, checkpointSeconds: remainingSeconds })
+    leaseChanges.push({ kind: 'checkpointed', id, remainingSeconds })
+  }
+  return { body: emptyBytes, leaseChanges, compactTo: null }
 }
 
 /** A member makes its name and client URLs known; what the configuration says of it stays. */

@@ -27,6 +27,8 @@ export interface WatchEvent {
 export type LeaseChange =
   | { readonly kind: 'granted'; readonly id: LeaseId; readonly ttlSeconds: number }
   | { readonly kind: 'revoked'; readonly id: LeaseId }
+  /** 0 seconds: an earlier checkpoint is taken back. */
+  | { readonly kind: 'checkpointed'; readonly id: LeaseId; readonly remainingSeconds: number }
 
 /** What became visible with one commit of the state store. */
 export interface CommittedBatch {

@@ -12,7 +12,7 @@ type Branded<T, Name extends string> = T & { readonly [brand]: Name }
 export type MemberId = Branded<bigint, 'member'>
 /** Unsigned 64-bit. */
 export type ClusterId = Branded<bigint, 'cluster'>
-/** Positive signed 64-bit TTL lease id; `noLease` (0) stands for "no lease". */
+/** Signed 64-bit TTL lease id, never 0: that is `noLease`. Ids chosen here are positive. */
 export type LeaseId = Branded<bigint, 'lease'>
 
 export const noMember = 0n as MemberId

@@ -11,22 +11,45 @@ export interface Lessor {
   readonly leases: Map<LeaseId, LeaseClock>
   /** Exactly one visit for each lease; those of revoked leases fall out when they come up. */
   readonly visits: DueHeap<LeaseClock>
+  /** When each lease's remaining time may be worth a checkpoint (`checkpoints.ts`); at most one visit for each lease. */
+  readonly checkpoints: DueHeap<LeaseClock>
+  /** How far the log may be wrong about a lease's remaining time; null: nothing is written down. */
+  readonly checkpointMs: number | null
   readonly revokesPerSecond: number
+  /** Expired leases that somebody waits for: revoked before all others. */
+  readonly urgent: Set<LeaseId>
+  /** Revocations asked for that have not come through. */
+  revoking: number
   /** Revocations that may be asked for now; refilled with time. */
   revokeBudget: number
   budgetAtMs: number
 }
 
-interface LeaseClock {
+export interface LeaseClock {
   readonly ttlSeconds: number
   expiresAtMs: number
-  /** Its revocation has been asked for: it can no longer be renewed. */
-  revoking: boolean
+  /** When its revocation was last asked for; null: not yet. */
+  revokeAskedMs: number | null
+  /** Seconds that a next leader would give it: the newest checkpoint in the log, or its TTL if there is none. */
+  loggedSeconds: number
+  /** Its checkpoint is being taken back: no other one meanwhile. */
+  clearing: boolean
+  /** Has a visit in `checkpoints`. */
+  watched: boolean
 }
+
+/**
+ * `renewed`: it lives for another TTL. `clear`: a checkpoint in the log says less, so that this must not be promised to
+ * anybody before that one is taken back. `expired`: its end is not decided before its revocation is applied.
+ */
+export type Renewal =
+  | { readonly kind: 'renewed'; readonly ttlSeconds: number; readonly clear: 'no' | 'needed' | 'underWay' }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'unknown' }
 
 /** A revocation that was asked for and has not come through is asked for again after this long. */
 const revokeRetryMs = 3000
-/** Revocations asked for at once after a quiet time: half a second's worth. */
+/** Revocations that a quiet time saves up: half a second's worth. */
 const burstSeconds = 0.5
 /** From this many leases on, a new leader spreads their expiries. */
 const pileUpLeases = 1000
@@ -34,95 +57,141 @@ const pileUpPerSecond = 750
 /** Visits of revoked leases that are not worth a clean-up. */
 const staleVisitsMin = 64
 
-export function createLessor(options: { readonly revokesPerSecond?: number } = {}): Lessor {
+export function createLessor(
+  options: { readonly revokesPerSecond?: number; readonly checkpointMs?: number | null } = {},
+): Lessor {
   const revokesPerSecond = options.revokesPerSecond ?? limits.leaseRevokesPerSecond
   return {
     leases: new Map(),
     visits: new DueHeap(),
+    checkpoints: new DueHeap(),
+    checkpointMs: options.checkpointMs ?? null,
     revokesPerSecond,
+    urgent: new Set(),
+    revoking: 0,
     revokeBudget: revokesPerSecond * burstSeconds,
     budgetAtMs: Number.NEGATIVE_INFINITY,
   }
 }
 
 /**
- * Takes over as leader. Nobody knows how much time the leases had left, so each starts again at its full TTL, plus
- * `extendMs` for the time that its holder needs to find this leader. Many leases are spread out (never shortened), so that
- * they do not all expire in the same second.
+ * Takes over as leader. Nobody knows how much time the leases had left, so each starts again at its full TTL, or at what
+ * its checkpoint says, plus `extendMs` for the time that its holder needs to find this leader. Many leases are spread out
+ * (never shortened), so that they do not all expire in the same second.
  */
 export function promote(lessor: Lessor, nowMs: number, leases: readonly LeaseRecord[], extendMs: number): void {
   demote(lessor)
   const spacingMs = leases.length >= pileUpLeases ? 1000 / pileUpPerSecond : 0
   let earliestMs = 0
-  for (const { id, ttlSeconds } of [...leases].sort((a, b) => a.ttlSeconds - b.ttlSeconds)) {
-    const expiresAtMs = Math.max(nowMs + ttlSeconds * 1000 + extendMs, earliestMs)
+  for (const record of [...leases].sort((a, b) => leftSeconds(a) - leftSeconds(b))) {
+    const expiresAtMs = Math.max(nowMs + leftSeconds(record) * 1000 + extendMs, earliestMs)
     earliestMs = expiresAtMs + spacingMs
-    start(lessor, id, ttlSeconds, expiresAtMs)
+    start(lessor, record, expiresAtMs)
   }
 }
+
+const leftSeconds = ({ ttlSeconds, checkpointSeconds }: LeaseRecord): number => checkpointSeconds || ttlSeconds
 
 /** No longer leader: forgets all times. */
 export function demote(lessor: Lessor): void {
   lessor.leases.clear()
   lessor.visits.clear()
+  lessor.checkpoints.clear()
+  lessor.urgent.clear()
+  lessor.revoking = 0
 }
 
 export const granted = (lessor: Lessor, id: LeaseId, ttlSeconds: number, nowMs: number): void =>
-  start(lessor, id, ttlSeconds, nowMs + ttlSeconds * 1000)
+  start(lessor, { id, ttlSeconds, checkpointSeconds: 0 }, nowMs + ttlSeconds * 1000)
 
 export function revoked(lessor: Lessor, id: LeaseId): void {
-  const { leases, visits } = lessor
+  const { leases, visits, checkpoints } = lessor
+  const lease = leases.get(id)
+  if (lease !== undefined && lease.revokeAskedMs !== null) lessor.revoking--
   leases.delete(id)
   // Leases that are revoked long before their time must not pile up; halving makes this constant time on average.
-  if (visits.size > 2 * leases.size + staleVisitsMin) visits.retain((visit) => leases.get(visit.id) === visit.lease)
+  for (const heap of [visits, checkpoints]) {
+    if (heap.size > 2 * leases.size + staleVisitsMin) heap.retain((visit) => leases.get(visit.id) === visit.lease)
+  }
 }
 
-/** Prolongs a lease to its full TTL. @returns that, or 0 if it is unknown, has expired or is being revoked. */
-export function renew(lessor: Lessor, id: LeaseId, nowMs: number): number {
+/** Prolongs a lease to its full TTL, unless that has run out. */
+export function renew(lessor: Lessor, id: LeaseId, nowMs: number): Renewal {
   const lease = lessor.leases.get(id)
-  if (lease === undefined || lease.revoking || lease.expiresAtMs <= nowMs) return 0
+  if (lease === undefined) return { kind: 'unknown' }
+  if (lease.revokeAskedMs !== null) return { kind: 'expired' }
+  if (lease.expiresAtMs <= nowMs) {
+    lessor.urgent.add(id)
+    return { kind: 'expired' }
+  }
   // After a promotion a lease may be good for longer than its TTL; a renewal never takes that away.
   lease.expiresAtMs = Math.max(lease.expiresAtMs, nowMs + lease.ttlSeconds * 1000)
-  return lease.ttlSeconds
+  const clear = lease.clearing ? 'underWay' : lease.loggedSeconds < lease.ttlSeconds ? 'needed' : 'no'
+  return { kind: 'renewed', ttlSeconds: lease.ttlSeconds, clear }
 }
 
 /** Whole seconds left, 0 once expired; null if the lease is unknown. */
 export function remaining(lessor: Lessor, id: LeaseId, nowMs: number): number | null {
   const lease = lessor.leases.get(id)
   if (lease === undefined) return null
-  return lease.revoking ? 0 : Math.max(0, Math.floor((lease.expiresAtMs - nowMs) / 1000))
+  return lease.revokeAskedMs !== null ? 0 : Math.max(0, Math.floor((lease.expiresAtMs - nowMs) / 1000))
 }
 
 /**
- * The leases to revoke now, those first that expired first, as many as the rate allows. From this call on they cannot be
- * renewed. A lease that is still there 3 s later comes again.
+ * The leases to revoke now: those that somebody waits for, then those that expired first, as many as the rate and those
+ * under way allow. From this call on they cannot be renewed. A lease that is still there 3 s later comes again.
  */
 export function due(lessor: Lessor, nowMs: number): LeaseId[] {
   refill(lessor, nowMs)
+  const { leases, visits, urgent } = lessor
   const ids: LeaseId[] = []
-  for (let visit = lessor.visits.peek(); visit !== undefined && visit.atMs <= nowMs; visit = lessor.visits.peek()) {
+  for (const id of urgent) {
+    if (!mayRevoke(lessor)) break
+    urgent.delete(id)
+    const lease = leases.get(id)
+    if (lease === undefined || lease.revokeAskedMs !== null || lease.expiresAtMs > nowMs) continue
+    ask(lessor, lease, nowMs)
+    ids.push(id)
+  }
+  for (let visit = visits.peek(); visit !== undefined && visit.atMs <= nowMs; visit = visits.peek()) {
     const { id, lease } = visit
-    if (lessor.leases.get(id) !== lease) {
-      lessor.visits.pop()
-    } else if (lease.expiresAtMs > nowMs) {
-      lessor.visits.pop()
-      lessor.visits.push({ atMs: lease.expiresAtMs, id, lease })
+    const isNew = lease.revokeAskedMs === null
+    const dueMs = isNew ? lease.expiresAtMs : lease.revokeAskedMs! + revokeRetryMs
+    if (leases.get(id) !== lease) {
+      visits.pop()
+    } else if (dueMs > nowMs) {
+      visits.pop()
+      visits.push({ atMs: dueMs, id, lease })
     } else {
-      if (lessor.revokeBudget < 1) break
-      lessor.revokeBudget--
-      lessor.visits.pop()
-      lease.revoking = true
-      lessor.visits.push({ atMs: nowMs + revokeRetryMs, id, lease })
+      if (isNew && !mayRevoke(lessor)) break
+      visits.pop()
+      visits.push({ atMs: nowMs + revokeRetryMs, id, lease })
+      ask(lessor, lease, nowMs)
       ids.push(id)
     }
   }
   return ids
 }
 
-function start(lessor: Lessor, id: LeaseId, ttlSeconds: number, expiresAtMs: number): void {
-  const lease = { ttlSeconds, expiresAtMs, revoking: false }
-  lessor.leases.set(id, lease)
-  lessor.visits.push({ atMs: expiresAtMs, id, lease })
+const mayRevoke = (lessor: Lessor): boolean =>
+  lessor.revokeBudget >= 1 && lessor.revoking < limits.leaseRevokesInFlightMax
+
+function ask(lessor: Lessor, lease: LeaseClock, nowMs: number): void {
+  if (lease.revokeAskedMs === null) {
+    lessor.revokeBudget--
+    lessor.revoking++
+  }
+  lease.revokeAskedMs = nowMs
+}
+
+function start(lessor: Lessor, { id, ttlSeconds, checkpointSeconds }: LeaseRecord, expiresAtMs: number): void {
+  const { leases, visits, checkpoints, checkpointMs } = lessor
+  const loggedSeconds = checkpointSeconds || ttlSeconds
+  const watched = checkpointMs !== null && ttlSeconds * 1000 > checkpointMs
+  const lease = { ttlSeconds, expiresAtMs, revokeAskedMs: null, loggedSeconds, clearing: false, watched }
+  leases.set(id, lease)
+  visits.push({ atMs: expiresAtMs, id, lease })
+  if (watched) checkpoints.push({ atMs: expiresAtMs - loggedSeconds * 1000 + checkpointMs, id, lease })
 }
 
 function refill(lessor: Lessor, nowMs: number): void {

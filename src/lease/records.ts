@@ -9,29 +9,38 @@ export { leaseKeys } from '../mvcc/lease-attachment.ts'
 export interface LeaseRecord {
   readonly id: LeaseId
   readonly ttlSeconds: number
+  /** Whole seconds that it had left at its newest checkpoint; 0: none since it was granted or renewed. */
+  readonly checkpointSeconds: number
 }
 
-// Value: TTL in seconds (8).
+// Value: TTL in seconds (8), then the checkpoint in seconds (8) if there is one.
 
 export function getLease(view: ReadView, id: LeaseId): LeaseRecord | null {
   const bytes = view.get('leases', idKey(id))
-  return bytes === undefined ? null : { id, ttlSeconds: getUint64(bytes, 0) }
+  return bytes === undefined ? null : decodeLease(id, bytes)
 }
+
+const decodeLease = (id: LeaseId, bytes: Uint8Array): LeaseRecord => ({
+  id,
+  ttlSeconds: getUint64(bytes, 0),
+  checkpointSeconds: bytes.length > 8 ? getUint64(bytes, 8) : 0,
+})
 
 export const hasLease = (view: ReadView, id: LeaseId): boolean => view.get('leases', idKey(id)) !== undefined
 
-/** All leases, in order of their ids. */
+/** All leases, in order of their ids as unsigned numbers. */
 export function listLeases(view: ReadView): LeaseRecord[] {
   const leases: LeaseRecord[] = []
   for (const [row, bytes] of view.scan('leases', { start: idKey(0n), end: null })) {
-    leases.push({ id: leaseId(getId(row, 0)), ttlSeconds: getUint64(bytes, 0) })
+    leases.push(decodeLease(leaseId(getId(row, 0)), bytes))
   }
   return leases
 }
 
-export function putLease(view: WriteView, { id, ttlSeconds }: LeaseRecord): void {
-  const bytes = new Uint8Array(8)
+export function putLease(view: WriteView, { id, ttlSeconds, checkpointSeconds }: LeaseRecord): void {
+  const bytes = new Uint8Array(checkpointSeconds > 0 ? 16 : 8)
   putUint64(bytes, 0, ttlSeconds)
+  if (checkpointSeconds > 0) putUint64(bytes, 8, checkpointSeconds)
   view.put('leases', idKey(id), bytes)
 }
 

@@ -7,6 +7,7 @@ import { callsWaitingMax } from './peer-limits.ts'
 const methodNumbers: Record<PeerMethod, PeerCall_Method> = {
   leaseRenew: PeerCall_Method.LEASE_RENEW,
   leaseTimeToLive: PeerCall_Method.LEASE_TIME_TO_LIVE,
+  leaseExpiries: PeerCall_Method.LEASE_EXPIRIES,
 }
 const methodNames = new Map(Object.entries(methodNumbers).map(([name, number]) => [number, name as PeerMethod]))
 

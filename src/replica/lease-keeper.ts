@@ -1,16 +1,22 @@
 import type { LeaseChange } from '../apply/outcome.ts'
 import { type LeaseId, leaseId, type MemberId, noMember } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
+import { checkpointed, checkpointsDue, clearing } from '../lease/checkpoints.ts'
+import { encodeExpiries } from '../lease/expiry-list.ts'
 import { createLessor, demote, due, granted, type Lessor, promote, remaining, renew, revoked } from '../lease/lessor.ts'
 import { getLease, listLeases } from '../lease/records.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import type { LeaseTimes } from '../service/member.ts'
+import { Command_Kind, LeaseCheckpoints } from '../wire/gen/internal.ts'
 import {
   LeaseKeepAliveRequest,
   LeaseKeepAliveResponse,
+  LeaseRevokeRequest,
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from '../wire/gen/rpc.ts'
+import { type Answer, LeaderQuestions } from './leader-questions.ts'
+import { LeaseWaits } from './lease-waits.ts'
 import type { PeerCallDone, PeerMethod } from './ports.ts'
 
 export interface LeaseKeeperPorts {
@@ -22,50 +28,54 @@ export interface LeaseKeeperPorts {
   barrier(done: (error: Error | null) => void): void
   /** Asks the other member, which leads as far as we know. */
   call(to: MemberId, method: PeerMethod, request: Uint8Array, done: PeerCallDone): void
-  /** Appends a revocation as leader; false if this member does not lead. Never forwarded to another leader. */
-  proposeRevoke(id: LeaseId): boolean
-}
-
-type Answer<T> = (error: Error | null, value: T | null) => void
-
-/** A client's question that waits for a leader. */
-interface Question {
-  readonly deadlineMs: number
-  ask(): void
-  fail(error: Error): void
+  /** Appends a command as leader; false if this member does not lead. Never forwarded to another leader. */
+  propose(kind: Command_Kind, request: Uint8Array): boolean
 }
 
 /**
  * TTL leases on this member: as leader it keeps their time, as any member it answers clients by asking the leader.
  *
- * The leader takes the office up only when it has applied an entry of its own term: by then every revocation that an
- * earlier leader got into the log has happened here, so no renewal can be confirmed for a lease that is about to go.
- * A deposed leader's own revocations carry its old term and are never forwarded, so they cannot commit.
+ * The leader takes the office up only when it has applied an entry of its own term: by then every revocation and
+ * checkpoint that an earlier leader got into the log has happened here, so no renewal can be confirmed for a lease that is
+ * about to go. A deposed leader's own revocations carry its old term and are never forwarded, so they cannot commit.
  */
 export class LeaseKeeper {
   readonly #ports: LeaseKeeperPorts
   readonly #lessor: Lessor
   readonly #extendMs: number
   readonly #timeoutMs: number
+  readonly #questions: LeaderQuestions
+  /** Renewals that wait for a lease's revocation, or until its checkpoint is taken back. */
+  readonly #waits = new LeaseWaits()
   #primary = false
-  #questions: Question[] = []
 
-  constructor(ports: LeaseKeeperPorts, options: { readonly extendMs: number; readonly timeoutMs: number }) {
+  constructor(
+    ports: LeaseKeeperPorts,
+    options: { readonly extendMs: number; readonly timeoutMs: number; readonly checkpointMs: number | null },
+  ) {
     this.#ports = ports
     this.#extendMs = options.extendMs
     this.#timeoutMs = options.timeoutMs
-    this.#lessor = createLessor()
+    this.#lessor = createLessor({ checkpointMs: options.checkpointMs })
+    this.#questions = new LeaderQuestions({
+      nowMs: () => ports.nowMs(),
+      timeoutMs: options.timeoutMs,
+      leaderIsKnown: () => ports.leader() !== noMember,
+      canAsk: () => this.#primary || (ports.leader() !== noMember && ports.leader() !== ports.self()),
+    })
   }
 
   takeOffice(): void {
     this.#primary = true
     promote(this.#lessor, this.#ports.nowMs(), this.#ports.read(listLeases), this.#extendMs)
-    this.#retryQuestions()
+    this.#questions.retry()
   }
 
   leaveOffice(): void {
-    if (this.#primary) demote(this.#lessor)
+    if (!this.#primary) return
     this.#primary = false
+    demote(this.#lessor)
+    this.#waits.failAll(new EtcdError('leaderChanged'))
   }
 
   get inOffice(): boolean {
@@ -77,23 +87,29 @@ export class LeaseKeeper {
     const now = this.#ports.nowMs()
     for (const change of changes) {
       if (change.kind === 'granted') granted(this.#lessor, change.id, change.ttlSeconds, now)
-      else revoked(this.#lessor, change.id)
+      else if (change.kind === 'revoked') {
+        revoked(this.#lessor, change.id)
+        this.#waits.revoked(change.id)
+      } else {
+        if (checkpointed(this.#lessor, change)) this.#clear(change.id)
+        if (change.remainingSeconds === 0) this.#waits.cleared(change.id)
+      }
     }
+    this.#revokeDue(now)
   }
 
   tick(): void {
     const now = this.#ports.nowMs()
     if (this.#primary) {
-      for (const id of due(this.#lessor, now)) if (!this.#ports.proposeRevoke(id)) break
+      this.#revokeDue(now)
+      this.#writeCheckpoints(now)
+      this.#waits.expire(now)
     }
-    const late = this.#questions.filter((question) => question.deadlineMs <= now)
-    this.#questions = this.#questions.filter((question) => question.deadlineMs > now)
-    for (const question of late) question.fail(new EtcdError('timeout'))
-    this.#retryQuestions()
+    this.#questions.tick()
   }
 
   renew(id: LeaseId, done: (error: Error | null, ttlSeconds: number) => void): void {
-    this.#ask<number>(
+    this.#questions.ask<number>(
       (answer) => {
         if (this.#primary) return this.#renewHere(id, answer)
         const request = LeaseKeepAliveRequest.encode({ ID: id }).finish()
@@ -104,7 +120,7 @@ export class LeaseKeeper {
   }
 
   times(id: LeaseId, done: Answer<LeaseTimes>): void {
-    this.#ask<LeaseTimes>((answer) => {
+    this.#questions.ask<LeaseTimes>((answer) => {
       if (this.#primary) return this.#timesHere(id, answer)
       const request = LeaseTimeToLiveRequest.encode({ ID: id, keys: false }).finish()
       const decode = (bytes: Uint8Array): LeaseTimes => {
@@ -115,44 +131,72 @@ export class LeaseKeeper {
     }, done)
   }
 
+  expiries(done: Answer<Uint8Array>): void {
+    this.#questions.ask<Uint8Array>((answer) => {
+      if (this.#primary) this.#expiriesHere(answer)
+      else this.#askLeader('leaseExpiries', new Uint8Array(0), (bytes) => bytes, answer)
+    }, done)
+  }
+
   /** Another member asks. It retries by itself, so that a non-leader may refuse at once. */
   answer(method: PeerMethod, request: Uint8Array, done: PeerCallDone): void {
     if (!this.#primary) return done(new EtcdError('notLeader'), null)
-    if (method === 'leaseRenew') {
-      const id = LeaseKeepAliveRequest.decode(request).ID
-      return this.#renewHere(leaseId(id), (error, ttl) => {
-        if (error || ttl === null) return done(error, null)
-        done(null, LeaseKeepAliveResponse.encode({ header: undefined, ID: id, TTL: BigInt(ttl) }).finish())
-      })
+    switch (method) {
+      case 'leaseRenew': {
+        const id = LeaseKeepAliveRequest.decode(request).ID
+        return this.#renewHere(leaseId(id), (error, ttl) => {
+          if (error || ttl === null) return done(error, null)
+          done(null, LeaseKeepAliveResponse.encode({ header: undefined, ID: id, TTL: BigInt(ttl) }).finish())
+        })
+      }
+      case 'leaseTimeToLive': {
+        const id = LeaseTimeToLiveRequest.decode(request).ID
+        return this.#timesHere(leaseId(id), (error, times) => {
+          if (error || !times) return done(error, null)
+          const TTL = BigInt(times.ttlSeconds)
+          const grantedTTL = BigInt(times.grantedTtlSeconds)
+          done(null, LeaseTimeToLiveResponse.encode({ header: undefined, ID: id, TTL, grantedTTL, keys: [] }).finish())
+        })
+      }
+      case 'leaseExpiries':
+        return this.#expiriesHere(done)
     }
-    const id = LeaseTimeToLiveRequest.decode(request).ID
-    this.#timesHere(leaseId(id), (error, times) => {
-      if (error || !times) return done(error, null)
-      const TTL = BigInt(times.ttlSeconds)
-      const grantedTTL = BigInt(times.grantedTtlSeconds)
-      done(null, LeaseTimeToLiveResponse.encode({ header: undefined, ID: id, TTL, grantedTTL, keys: [] }).finish())
-    })
   }
 
   failAll(error: Error): void {
-    const questions = this.#questions
-    this.#questions = []
-    for (const question of questions) question.fail(error)
+    this.#waits.failAll(error)
+    this.#questions.failAll(error)
   }
 
   /** The barrier comes first: a leader that was paused or cut off must find out before it promises anything. */
-  #renewHere(id: LeaseId, done: Answer<number>): void {
+  #asLeader<T>(done: Answer<T>, answer: () => void): void {
     this.#ports.barrier((error) => {
-      if (error) return done(error, null)
-      if (!this.#primary) return done(new EtcdError('leaderChanged'), null)
-      done(null, renew(this.#lessor, id, this.#ports.nowMs()))
+      if (error) done(error, null)
+      else if (!this.#primary) done(new EtcdError('leaderChanged'), null)
+      else answer()
+    })
+  }
+
+  #renewHere(id: LeaseId, done: Answer<number>): void {
+    this.#asLeader(done, () => {
+      const now = this.#ports.nowMs()
+      const deadlineMs = now + this.#timeoutMs
+      const renewal = renew(this.#lessor, id, now)
+      if (renewal.kind === 'unknown') return done(null, 0)
+      if (renewal.kind === 'expired') {
+        this.#waits.untilRevoked(id, { deadlineMs, done })
+        return this.#revokeDue(now)
+      }
+      const { ttlSeconds, clear } = renewal
+      if (clear === 'no') return done(null, ttlSeconds)
+      // Not in the log: asked again on the next tick.
+      if (clear === 'needed' && !this.#clear(id)) return done(new EtcdError('leaderChanged'), null)
+      this.#waits.untilCleared(id, { deadlineMs, done }, ttlSeconds)
     })
   }
 
   #timesHere(id: LeaseId, done: Answer<LeaseTimes>): void {
-    this.#ports.barrier((error) => {
-      if (error) return done(error, null)
-      if (!this.#primary) return done(new EtcdError('leaderChanged'), null)
+    this.#asLeader(done, () => {
       const lease = this.#ports.read((view) => getLease(view, id))
       if (!lease) return done(null, { ttlSeconds: -1, grantedTtlSeconds: 0 })
       const left = remaining(this.#lessor, id, this.#ports.nowMs())
@@ -160,39 +204,38 @@ export class LeaseKeeper {
     })
   }
 
-  /** Asks, and asks again on later ticks while there is no leader or the answer is only that leadership is moving. */
-  #ask<T>(attempt: (answer: Answer<T>) => void, done: Answer<T>): void {
-    const question: Question = {
-      deadlineMs: this.#ports.nowMs() + this.#timeoutMs,
-      fail: (error) => done(error, null),
-      ask: () => {
-        const leader = this.#ports.leader()
-        if (!this.#primary && (leader === noMember || leader === this.#ports.self())) {
-          this.#questions.push(question)
-          return
-        }
-        attempt((error, value) => {
-          if (error && isMoving(error) && this.#ports.nowMs() < question.deadlineMs) this.#questions.push(question)
-          else done(error, value)
-        })
-      },
+  #expiriesHere(done: Answer<Uint8Array>): void {
+    this.#asLeader(done, () => done(null, encodeExpiries(this.#lessor)))
+  }
+
+  #revokeDue(nowMs: number): void {
+    for (const id of due(this.#lessor, nowMs)) {
+      if (!this.#ports.propose(Command_Kind.LEASE_REVOKE, LeaseRevokeRequest.encode({ ID: id }).finish())) break
     }
-    question.ask()
   }
 
-  #retryQuestions(): void {
-    const questions = this.#questions
-    this.#questions = []
-    for (const question of questions) question.ask()
+  /** What raft does not take is lost, and so is only the accuracy of the log. */
+  #writeCheckpoints(nowMs: number): void {
+    const batch = checkpointsDue(this.#lessor, nowMs)
+    if (batch.length > 0) this.#proposeCheckpoints(batch)
   }
 
+  #clear(id: LeaseId): boolean {
+    if (!this.#proposeCheckpoints([{ id, remainingSeconds: 0 }])) return false
+    clearing(this.#lessor, id, this.#ports.nowMs())
+    return true
+  }
+
+  #proposeCheckpoints(batch: readonly { readonly id: LeaseId; readonly remainingSeconds: number }[]): boolean {
+    const checkpoints = batch.map(({ id, remainingSeconds }) => ({ id, remaining_seconds: BigInt(remainingSeconds) }))
+    return this.#ports.propose(Command_Kind.LEASE_CHECKPOINT, LeaseCheckpoints.encode({ checkpoints }).finish())
+  }
+
+  /** Whatever hinders the leader, or the way to it, may be over, or another leader be known, on the next tick. */
   #askLeader<T>(method: PeerMethod, request: Uint8Array, decode: (bytes: Uint8Array) => T, answer: Answer<T>): void {
     this.#ports.call(this.#ports.leader(), method, request, (error, response) => {
-      if (error || !response) answer(error ?? new EtcdError('stopped'), null)
+      if (error || !response) answer(new EtcdError('leaderChanged', { cause: error }), null)
       else answer(null, decode(response))
     })
   }
 }
-
-const isMoving = (error: Error): boolean =>
-  error instanceof EtcdError && (error.reason === 'notLeader' || error.reason === 'leaderChanged')

@@ -88,7 +88,7 @@ export interface Peers {
   call(to: MemberId, method: PeerMethod, request: Uint8Array, done: PeerCallDone): void
 }
 
-export type PeerMethod = 'leaseRenew' | 'leaseTimeToLive'
+export type PeerMethod = 'leaseRenew' | 'leaseTimeToLive' | 'leaseExpiries'
 export type PeerCallDone = (error: Error | null, response: Uint8Array | null) => void
 
 /** What the peer transport, or the simulator's network, tells the replica. */

@@ -21,7 +21,7 @@ import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../service
 import type { CoreHandle } from '../threads/core-handle.ts'
 import { encodeCommand } from '../wire/command.ts'
 import { Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
-import { CompactionRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
+import { CompactionRequest } from '../wire/gen/rpc.ts'
 import { ApplyStage, type CompactionPace } from './apply-stage.ts'
 import { bestSuccessor } from './best-successor.ts'
 import { Handover } from './handover.ts'
@@ -55,6 +55,8 @@ export interface ReplicaOptions {
   readonly recovered: RecoveredLog
   /** Applied entries kept in memory for followers that lag. */
   readonly logKeepEntries?: number
+  /** How far the log may be wrong about a lease's remaining time; null: it says nothing of it. */
+  readonly leaseCheckpointMs?: number | null
   readonly compaction?: CompactionPace
 }
 
@@ -179,9 +181,9 @@ export class Replica implements PeerEvents, CoreHandle {
         read: (work) => ports.state.read(work),
         barrier: (done) => this.#barrierApplied(done),
         call: (to, method, request, done) => ports.peers.call(to, method, request, done),
-        proposeRevoke: (id) => this.#proposeRevoke(id),
+        propose: (kind, request) => this.#proposeAsLeader(kind, request),
       },
-      { extendMs: info.electionTimeoutMs, timeoutMs },
+      { extendMs: info.electionTimeoutMs, timeoutMs, checkpointMs: options.leaseCheckpointMs ?? null },
     )
     if (mustReset) this.#finishInstall(applied)
     this.#schedulePump()
@@ -239,6 +241,10 @@ export class Replica implements PeerEvents, CoreHandle {
 
   leaseTimes(id: LeaseId, done: (error: Error | null, times: LeaseTimes | null) => void): void {
     this.#clock.soon(() => (this.#failed ? done(new EtcdError('stopped'), null) : this.#leases.times(id, done)))
+  }
+
+  leaseExpiries(done: (error: Error | null, rows: Uint8Array | null) => void): void {
+    this.#clock.soon(() => (this.#failed ? done(new EtcdError('stopped'), null) : this.#leases.expiries(done)))
   }
 
   /**
@@ -529,9 +535,10 @@ export class Replica implements PeerEvents, CoreHandle {
     return encodeCommand(id, this.info.memberId, kind, request)
   }
 
-  #proposeRevoke(id: LeaseId): boolean {
+  /** What the leader has to say by itself; nobody waits for its answer. Never forwarded to another leader. */
+  #proposeAsLeader(kind: Command_Kind, request: Uint8Array): boolean {
     if (this.#leader !== this.info.memberId) return false
-    const data = this.#command(Command_Kind.LEASE_REVOKE, LeaseRevokeRequest.encode({ ID: id }).finish(), 0n)
+    const data = this.#command(kind, request, 0n)
     return this.#input({ kind: 'propose', proposals: [{ type: 'normal', data }] }) === 'accepted'
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { leaseId, noMember } from '../base/ids.ts'
+import { idsByExpiry } from '../lease/expiry-list.ts'
 import { leaseKeys, listLeases } from '../lease/records.ts'
 import {
   LeaseGrantRequest,
@@ -60,12 +61,15 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array): Promis
 }
 
 /**
- * Every lease that was granted before the call; without a leader, those that this member knows of. A grant moves no
- * revision, so that waiting for what this member has answered would not be enough.
+ * Every lease that was granted before the call, those first that expire first: only the leader knows. Without a leader,
+ * the leases that this member knows of, in no particular order, as in etcd.
  */
 export async function leaseLeases(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
   decodeRequest(LeaseLeasesRequest, bytes)
-  if (member.leader() !== noMember) await member.readBarrier()
-  const leases = member.read((view) => listLeases(view).map(({ id }) => ({ ID: id })))
+  const ids =
+    member.leader() === noMember
+      ? member.read((view) => listLeases(view).map(({ id }) => id))
+      : idsByExpiry(await member.leaseExpiries())
+  const leases = ids.map((id) => ({ ID: id }))
   return respond(member, member.revision(), LeaseLeasesResponse.encode({ header: undefined, leases }).finish())
 }

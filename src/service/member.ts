@@ -53,6 +53,8 @@ export interface Member {
   /** Prolongs a lease on the leader. Seconds granted, 0 if there is no such lease (any more). */
   renewLease(id: LeaseId): Promise<number>
   leaseTimes(id: LeaseId): Promise<LeaseTimes>
+  /** All leases and when they expire, from the leader: rows of `lease/expiry-list.ts`. */
+  leaseExpiries(): Promise<Uint8Array>
   status(): Promise<MemberStatus>
   /** Last known; for response headers and require-leader checks without a round trip. 0n while there is no leader. */
   term(): Term

@@ -154,6 +154,15 @@ export class CoreBridge {
             this.#scheduleFlush()
           }
         }),
+      leaseExpiries: (call) =>
+        core.leaseExpiries((error, rows) => {
+          if (error !== null) this.#failed(call, error)
+          else {
+            assert(rows !== null, 'the core answers with an error or the leases')
+            thread.leaseExpiries(call, rows)
+            this.#scheduleFlush()
+          }
+        }),
       status: (call) => {
         thread.status(call, core.status())
         this.#scheduleFlush()

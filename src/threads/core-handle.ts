@@ -14,6 +14,8 @@ export interface CoreHandle {
   readBarrier(done: (error: Error | null, index: Index) => void): void
   renewLease(id: LeaseId, done: (error: Error | null, ttlSeconds: number) => void): void
   leaseTimes(id: LeaseId, done: (error: Error | null, times: LeaseTimes | null) => void): void
+  /** Rows of `lease/expiry-list.ts`. */
+  leaseExpiries(done: (error: Error | null, rows: Uint8Array | null) => void): void
   status(): MemberStatus
   term(): Term
   leader(): MemberId

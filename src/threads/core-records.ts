@@ -13,6 +13,7 @@ export interface CoreRecords {
   barrier(call: number, index: Index): void
   leaseRenewed(call: number, ttlSeconds: number): void
   leaseTimes(call: number, times: LeaseTimes): void
+  leaseExpiries(call: number, rows: Uint8Array): void
   status(call: number, status: MemberStatus): void
   /** @param withEvents false: the batch may have had events, which are left out. */
   committed(batch: CommittedBatch, withEvents: boolean): void
@@ -32,6 +33,7 @@ const tags = {
   committed: 8,
   leader: 9,
   stateReplaced: 10,
+  leaseExpiries: 11,
 }
 const batchFlags = { replaced: 1, withEvents: 2 }
 const eventFlags = { delete: 1, created: 2, previous: 4 }
@@ -66,6 +68,7 @@ export const writeCoreRecords = (writer: RecordWriter): Omit<CoreRecords, 'commi
   leaseRenewed: (call, ttlSeconds) => void writer.uint8(tags.leaseRenewed).uint32(call).double(ttlSeconds),
   leaseTimes: (call, times) =>
     void writer.uint8(tags.leaseTimes).uint32(call).double(times.ttlSeconds).double(times.grantedTtlSeconds),
+  leaseExpiries: (call, rows) => void writer.uint8(tags.leaseExpiries).uint32(call).bytes(rows),
   status(call, status) {
     writer.uint8(tags.status).uint32(call).id(status.leader).double(status.term).double(status.committedIndex)
     writer.double(status.appliedIndex).uint8(status.isLearner ? 1 : 0)
@@ -164,6 +167,9 @@ export function readCoreRecords(message: ArrayBuffer, to: CoreRecords): void {
         break
       case tags.leaseTimes:
         to.leaseTimes(reader.uint32(), { ttlSeconds: reader.integer(), grantedTtlSeconds: reader.integer() })
+        break
+      case tags.leaseExpiries:
+        to.leaseExpiries(reader.uint32(), reader.bytes())
         break
       case tags.status:
         to.status(reader.uint32(), readStatus(reader))

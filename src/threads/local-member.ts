@@ -58,6 +58,12 @@ export class LocalMember implements Member {
     })
   }
 
+  leaseExpiries(): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.#core.leaseExpiries(settle(resolve, reject))
+    })
+  }
+
   async status(): Promise<MemberStatus> {
     return this.#core.status()
   }

@@ -98,6 +98,7 @@ export class ThreadMember implements Member {
       barrier: (call, index) => this.#settle(call)?.resolve(index),
       leaseRenewed: (call, ttlSeconds) => this.#settle(call)?.resolve(ttlSeconds),
       leaseTimes: (call, times) => this.#settle(call)?.resolve(times),
+      leaseExpiries: (call, rows) => this.#settle(call)?.resolve(rows),
       status: (call, status) => this.#settle(call)?.resolve(status),
       committed: (batch, withEvents) => this.#committed(batch, withEvents),
       leader: (leader, term) => this.#leaderChanged(leader, term),
@@ -139,6 +140,10 @@ export class ThreadMember implements Member {
 
   leaseTimes(id: LeaseId): Promise<LeaseTimes> {
     return this.#ask<LeaseTimes>((call) => this.#core.leaseTimes(call, id))
+  }
+
+  leaseExpiries(): Promise<Uint8Array> {
+    return this.#ask<Uint8Array>((call) => this.#core.leaseExpiries(call))
   }
 
   status(): Promise<MemberStatus> {

@@ -10,6 +10,7 @@ export interface ThreadRecords {
   readBarrier(call: number): void
   renewLease(call: number, id: LeaseId): void
   leaseTimes(call: number, id: LeaseId): void
+  leaseExpiries(call: number): void
   status(call: number): void
   /** Whether batches should bring their events. */
   interest(wantsEvents: boolean): void
@@ -38,6 +39,7 @@ const tags = {
   interest: 6,
   released: 7,
   consumed: 8,
+  leaseExpiries: 9,
 }
 
 export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
@@ -46,6 +48,7 @@ export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
   readBarrier: (call) => void writer.uint8(tags.readBarrier).uint32(call),
   renewLease: (call, id) => void writer.uint8(tags.renewLease).uint32(call).id(id),
   leaseTimes: (call, id) => void writer.uint8(tags.leaseTimes).uint32(call).id(id),
+  leaseExpiries: (call) => void writer.uint8(tags.leaseExpiries).uint32(call),
   status: (call) => void writer.uint8(tags.status).uint32(call),
   interest: (wantsEvents) => void writer.uint8(tags.interest).uint8(wantsEvents ? 1 : 0),
   released: (generation) => void writer.uint8(tags.released).uint32(generation),
@@ -73,6 +76,9 @@ export function readThreadRecords(message: ArrayBuffer, to: ThreadRecords): void
         break
       case tags.leaseTimes:
         to.leaseTimes(reader.uint32(), leaseId(reader.signedId()))
+        break
+      case tags.leaseExpiries:
+        to.leaseExpiries(reader.uint32())
         break
       case tags.status:
         to.status(reader.uint32())

@@ -50,12 +50,9 @@ export function checkTxn(request: TxnRequest, { maxTxnOps }: TxnLimits = noTxnLi
   checkOverlaps(request.failure)
 }
 
-/** Applies after the accepting member has chosen the id and raised the TTL. */
+/** Any id is good, also a negative one, as in etcd. */
 export function checkLeaseGrant(request: LeaseGrantRequest): void {
   if (request.TTL > limits.leaseTtlSecondsMax) throw new EtcdError('leaseTtlTooLarge')
-  // Negative ids do not exist; etcd would take one, though no client can name it: etcdctl and the client libraries
-  // print and parse ids as unsigned.
-  if (request.ID < 0n) throw new EtcdError('leaseNotFound')
 }
 
 function checkTxnOps(request: TxnRequest, opsLeft: number, depth: number): void {

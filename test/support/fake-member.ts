@@ -1,5 +1,15 @@
 import type { CommittedBatch, Outcome } from '../../src/apply/outcome.ts'
-import { clusterId, type LeaseId, type MemberId, memberId, type Revision, type Term } from '../../src/base/ids.ts'
+import {
+  clusterId,
+  type LeaseId,
+  leaseId,
+  type MemberId,
+  memberId,
+  type Revision,
+  type Term,
+} from '../../src/base/ids.ts'
+import { encodeExpiries } from '../../src/lease/expiry-list.ts'
+import { createLessor, granted } from '../../src/lease/lessor.ts'
 import type { ReadView } from '../../src/mvcc/view.ts'
 import type { LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../../src/service/member.ts'
 
@@ -57,6 +67,12 @@ export class FakeMember implements Member {
     return ttlSeconds === undefined
       ? { ttlSeconds: -1, grantedTtlSeconds: 0 }
       : { ttlSeconds, grantedTtlSeconds: ttlSeconds }
+  }
+
+  async leaseExpiries(): Promise<Uint8Array> {
+    const lessor = createLessor()
+    for (const [id, ttlSeconds] of this.leases) granted(lessor, leaseId(id), ttlSeconds, 0)
+    return encodeExpiries(lessor)
   }
 
   async status(): Promise<MemberStatus> {

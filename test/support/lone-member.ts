@@ -2,6 +2,7 @@ import { applyEntries } from '../../src/apply/apply.ts'
 import { bootstrapState } from '../../src/apply/bootstrap.ts'
 import type { Outcome } from '../../src/apply/outcome.ts'
 import type { LeaseId } from '../../src/base/ids.ts'
+import { encodeExpiries } from '../../src/lease/expiry-list.ts'
 import { createLessor, granted, promote, remaining, renew, revoked } from '../../src/lease/lessor.ts'
 import { getLease } from '../../src/lease/records.ts'
 import { getCompactRevision, getRevision } from '../../src/mvcc/meta.ts'
@@ -52,7 +53,7 @@ export class LoneMember extends FakeMember {
     const [applied] = applyEntries(this.#state, [entry], () => true)
     for (const change of applied!.leaseChanges) {
       if (change.kind === 'granted') granted(this.#lessor, change.id, change.ttlSeconds, performance.now())
-      else revoked(this.#lessor, change.id)
+      else if (change.kind === 'revoked') revoked(this.#lessor, change.id)
     }
     this.commit({
       appliedIndex: index,
@@ -69,7 +70,12 @@ export class LoneMember extends FakeMember {
   }
 
   override async renewLease(id: LeaseId): Promise<number> {
-    return renew(this.#lessor, id, performance.now())
+    const renewal = renew(this.#lessor, id, performance.now())
+    return renewal.kind === 'renewed' ? renewal.ttlSeconds : 0
+  }
+
+  override async leaseExpiries(): Promise<Uint8Array> {
+    return encodeExpiries(this.#lessor)
   }
 
   override async leaseTimes(id: LeaseId): Promise<LeaseTimes> {

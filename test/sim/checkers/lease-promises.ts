@@ -35,6 +35,7 @@ export class LeasePromises {
   }
 
   changed(change: LeaseChange): void {
+    if (change.kind === 'checkpointed') return
     const lease = this.#lease(change.id)
     lease.endedMs = change.kind === 'granted' ? Number.POSITIVE_INFINITY : this.#nowMs()
     this.#check(change.id, lease)

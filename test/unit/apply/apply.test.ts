@@ -193,8 +193,8 @@ test('leases are listed with their TTL', () => {
   assert.equal((store.grant(3n, 60n).outcome as { reason: string }).reason, 'leaseExists')
   assert.equal((store.grant(4n, 9_000_000_001n).outcome as { reason: string }).reason, 'leaseTtlTooLarge')
   assert.deepEqual(listLeases(store.view), [
-    { id: 3n, ttlSeconds: 60 },
-    { id: 2n ** 63n - 1n, ttlSeconds: 9_000_000_000 },
+    { id: 3n, ttlSeconds: 60, checkpointSeconds: 0 },
+    { id: 2n ** 63n - 1n, ttlSeconds: 9_000_000_000, checkpointSeconds: 0 },
   ])
 })
 

@@ -2,9 +2,26 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type LeaseId, leaseId } from '../../../src/base/ids.ts'
-import { createLessor, demote, due, granted, promote, remaining, renew, revoked } from '../../../src/lease/lessor.ts'
+import { limits } from '../../../src/base/limits.ts'
+import {
+  createLessor,
+  demote,
+  due,
+  granted,
+  type Lessor,
+  promote,
+  remaining,
+  renew,
+  revoked,
+} from '../../../src/lease/lessor.ts'
 
 const id = leaseId(1n)
+
+/** What a renewal says: the TTL, or why not. */
+function renewed(lessor: Lessor, id: LeaseId, nowMs: number): number | 'expired' | 'unknown' {
+  const renewal = renew(lessor, id, nowMs)
+  return renewal.kind === 'renewed' ? renewal.ttlSeconds : renewal.kind
+}
 
 test('a granted lease is due when its TTL has passed, and not before', () => {
   const lessor = createLessor()
@@ -17,7 +34,7 @@ test('a granted lease is due when its TTL has passed, and not before', () => {
 test('renewing starts the TTL again', () => {
   const lessor = createLessor()
   granted(lessor, id, 5, 0)
-  assert.equal(renew(lessor, id, 4999), 5)
+  assert.equal(renewed(lessor, id, 4999), 5)
   assert.deepEqual(due(lessor, 5000), [])
   assert.equal(remaining(lessor, id, 5000), 4)
   assert.deepEqual(due(lessor, 9998), [])
@@ -26,12 +43,12 @@ test('renewing starts the TTL again', () => {
 
 test('no renewal for a lease that is unknown, has expired, is being revoked or is gone', () => {
   const lessor = createLessor()
-  assert.equal(renew(lessor, id, 0), 0)
+  assert.equal(renewed(lessor, id, 0), 'unknown')
   assert.equal(remaining(lessor, id, 0), null)
   granted(lessor, id, 5, 0)
-  assert.equal(renew(lessor, id, 5000), 0, 'expired, before anybody asked what is due')
+  assert.equal(renewed(lessor, id, 5000), 'expired', 'before anybody asked what is due')
   assert.deepEqual(due(lessor, 5000), [id])
-  assert.equal(renew(lessor, id, 5001), 0)
+  assert.equal(renewed(lessor, id, 5001), 'expired')
   assert.equal(remaining(lessor, id, 5001), 0)
   revoked(lessor, id)
   assert.equal(remaining(lessor, id, 5001), null)
@@ -73,13 +90,36 @@ test('revocations are asked for at no more than the rate, the longest expired fi
   assert.equal(due(lessor, 7000).length, 50, 'quiet time does not add up beyond the burst')
 })
 
+test('no more revocations are asked for while too many have not come through', () => {
+  const lessor = createLessor()
+  const ids = Array.from({ length: 100 }, (_, i) => leaseId(BigInt(i + 1)))
+  for (const one of ids) granted(lessor, one, 1, 0)
+  const { leaseRevokesInFlightMax } = limits
+  assert.deepEqual(due(lessor, 1000), ids.slice(0, leaseRevokesInFlightMax))
+  assert.deepEqual(due(lessor, 2000), [])
+  revoked(lessor, ids[0]!)
+  assert.deepEqual(due(lessor, 2000), [ids[leaseRevokesInFlightMax]])
+  demote(lessor)
+  granted(lessor, id, 1, 3000)
+  assert.deepEqual(due(lessor, 4000), [id], 'those of an earlier term do not count')
+})
+
+test('an expired lease that somebody wants to renew is revoked before those that expired earlier', () => {
+  const lessor = createLessor({ revokesPerSecond: 4 })
+  for (let i = 1; i <= 10; i++) granted(lessor, leaseId(BigInt(i)), 1, i)
+  assert.equal(renewed(lessor, leaseId(9n), 2000), 'expired')
+  assert.equal(renewed(lessor, leaseId(9n), 2000), 'expired')
+  assert.deepEqual(due(lessor, 2000), [9n, 1n])
+  assert.deepEqual(due(lessor, 2250), [2n])
+})
+
 test('a new leader gives every lease its full TTL and the extension', () => {
   const lessor = createLessor()
   granted(lessor, leaseId(9n), 1, 0)
-  promote(lessor, 10_000, [{ id, ttlSeconds: 5 }], 1500)
+  promote(lessor, 10_000, [{ id, ttlSeconds: 5, checkpointSeconds: 0 }], 1500)
   assert.equal(remaining(lessor, leaseId(9n), 10_000), null, 'what it knew from an earlier term is void')
   assert.equal(remaining(lessor, id, 10_000), 6)
-  assert.equal(renew(lessor, id, 10_000), 5)
+  assert.equal(renewed(lessor, id, 10_000), 5)
   assert.equal(remaining(lessor, id, 10_000), 6, 'a renewal does not shorten')
   assert.deepEqual(due(lessor, 16_499), [])
   assert.deepEqual(due(lessor, 16_500), [id])
@@ -89,14 +129,22 @@ test('a new leader gives every lease its full TTL and the extension', () => {
 
 test('a pile of leases is spread over time on promotion', () => {
   const lessor = createLessor({ revokesPerSecond: 1e9 })
-  const leases = Array.from({ length: 3000 }, (_, i) => ({ id: leaseId(BigInt(i + 1)), ttlSeconds: 2 }))
+  const leases = Array.from({ length: 3000 }, (_, i) => ({
+    id: leaseId(BigInt(i + 1)),
+    ttlSeconds: 2,
+    checkpointSeconds: 0,
+  }))
   promote(lessor, 0, leases, 0)
   assert.ok(due(lessor, 1999).length === 0)
   let total = 0
   for (let second = 0; second < 4; second++) {
-    const ids = due(lessor, 2000 + second * 1000 + 999)
-    for (const one of ids) revoked(lessor, one)
-    const count = ids.length
+    const now = 2000 + second * 1000 + 999
+    let count = 0
+    for (let ids = due(lessor, now); ids.length > 0; ids = due(lessor, now)) {
+      assert.ok(ids.length <= limits.leaseRevokesInFlightMax)
+      for (const one of ids) revoked(lessor, one)
+      count += ids.length
+    }
     assert.ok(count <= 751, `${count} in one second`)
     total += count
   }
@@ -138,7 +186,7 @@ test('due and renew agree with a lessor that looks at every lease every time', (
         } else if (kind === 'renew') {
           const alive = lease !== undefined && lease.retry === null && lease.expires > now
           if (alive) lease.expires = now + lease.ttl * 1000
-          assert.equal(renew(lessor, id, now), alive ? lease.ttl : 0)
+          assert.equal(renewed(lessor, id, now), alive ? lease.ttl : lease === undefined ? 'unknown' : 'expired')
         } else if (kind === 'revoke') {
           revoked(lessor, id)
           model.delete(id)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { noMember } from '../../../src/base/ids.ts'
+import { leaseId, noMember } from '../../../src/base/ids.ts'
 import { EtcdError } from '../../../src/errors.ts'
 import { put } from '../../../src/service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../../../src/service/lease.ts'
@@ -41,6 +41,20 @@ test('an id is chosen if none is given: positive and never the same', async () =
   for (const id of ids) assert.ok(id > 0n && id < 1n << 63n)
   assert.equal((await grant(member, 60n, 77n)).ID, 77n)
   assert.equal(await refusal(() => grant(member, 60n, 77n)), 'leaseExists')
+})
+
+test('an id may be negative, as in etcd', async () => {
+  const member = new LoneMember()
+  for (const id of [-5n, -(1n << 63n), (1n << 63n) - 1n]) {
+    assert.equal((await grant(member, 60n, id)).ID, id)
+    assert.equal(await refusal(() => grant(member, 60n, id)), 'leaseExists')
+    await put(member, PutRequest.encode({ ...PutRequest.decode(none), key: Buffer.from('k'), lease: id }).finish())
+    const { grantedTTL, keys } = await timeToLive(member, id, true)
+    assert.deepEqual([grantedTTL, keys.length], [60n, 1])
+    assert.equal(await member.renewLease(leaseId(id)), 60)
+    await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: id }).finish())
+    assert.equal((await timeToLive(member, id, false)).TTL, -1n)
+  }
 })
 
 for (const { ttl, want } of [
@@ -90,34 +104,23 @@ test('an unknown lease has -1 seconds to live and is no error; to revoke it is o
   )
 })
 
-test('the list of leases follows grants and revocations', async () => {
+test('the list of leases follows grants and revocations, those first that expire first', async () => {
   const member = new LoneMember()
   const list = async (): Promise<bigint[]> =>
     LeaseLeasesResponse.decode(await leaseLeases(member, none)).leases.map(({ ID }) => ID)
   await grant(member, 60n, 9n)
   await grant(member, 60n, 3n)
-  assert.deepEqual(await list(), [3n, 9n])
+  await grant(member, 30n, -4n)
+  assert.deepEqual(await list(), [-4n, 9n, 3n])
   await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 3n }).finish())
-  assert.deepEqual(await list(), [9n])
-})
-
-test('a list of leases waits for a lease that was granted and is not visible yet', async () => {
-  const member = new LoneMember()
-  await grant(member, 60n, 9n)
-  const granted = member.view
-  member.view = new LoneMember().view
-  member.readBarrier = async () => {
-    member.view = granted
-  }
-  const { leases } = LeaseLeasesResponse.decode(await leaseLeases(member, none))
-  assert.deepEqual(leases, [{ ID: 9n }])
+  assert.deepEqual(await list(), [-4n, 9n])
 })
 
 test('without a leader leases are listed as this member knows them', async () => {
   const member = new LoneMember()
   await grant(member, 60n, 9n)
   member.currentLeader = noMember
-  member.barrierError = new EtcdError('timeout')
+  member.leaseExpiries = () => Promise.reject(new EtcdError('noLeader'))
   const { leases } = LeaseLeasesResponse.decode(await leaseLeases(member, none))
   assert.deepEqual(leases, [{ ID: 9n }])
 })

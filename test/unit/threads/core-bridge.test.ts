@@ -21,6 +21,7 @@ const othersIgnored: CoreRecords = {
   barrier: ignore,
   leaseRenewed: ignore,
   leaseTimes: ignore,
+  leaseExpiries: ignore,
   status: ignore,
   committed: ignore,
   leader: ignore,

@@ -51,6 +51,7 @@ const threadCall: fc.Arbitrary<Call<ThreadRecords>> = fc.oneof(
   fc.tuple(fc.constant('readBarrier' as const), call),
   fc.tuple(fc.constant('renewLease' as const), call, lease),
   fc.tuple(fc.constant('leaseTimes' as const), call, lease),
+  fc.tuple(fc.constant('leaseExpiries' as const), call),
   fc.tuple(fc.constant('status' as const), call),
   fc.tuple(fc.constant('interest' as const), fc.boolean()),
   fc.tuple(fc.constant('released' as const), call),
@@ -94,6 +95,7 @@ const coreCall: fc.Arbitrary<Call<CoreRecords>> = fc.oneof(
     call,
     fc.record({ ttlSeconds: fc.integer(), grantedTtlSeconds: integer }),
   ),
+  fc.tuple(fc.constant('leaseExpiries' as const), call, bytes),
   fc.tuple(
     fc.constant('status' as const),
     call,

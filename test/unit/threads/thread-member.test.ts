@@ -87,11 +87,12 @@ test('closing refuses all that is asked, whether the core has heard of it or not
     member.readBarrier(),
     member.renewLease(5n as never),
     member.leaseTimes(5n as never),
+    member.leaseExpiries(),
     member.status(),
   ]
   const asked = ask()
   const before = Promise.allSettled(asked)
-  const names = ['propose 0', 'renewLease 1', 'leaseTimes 2', 'status 3', 'readBarrier 4']
+  const names = ['propose 0', 'renewLease 1', 'leaseTimes 2', 'leaseExpiries 3', 'status 4', 'readBarrier 5']
   assert.deepEqual(await heard(), names)
   const gathered = Promise.allSettled(ask())
   closing('/0').resolve()

@@ -29,6 +29,7 @@ export class FakeCore implements CoreHandle {
     readonly id: LeaseId
     readonly done: (error: Error | null, times: LeaseTimes | null) => void
   }[] = []
+  readonly expiryQuestions: ((error: Error | null, rows: Uint8Array | null) => void)[] = []
   /** Answers each proposal by echoing its request, one microtask later. */
   autoAnswer = false
   leaderId: MemberId = memberId(7n)
@@ -52,6 +53,10 @@ export class FakeCore implements CoreHandle {
 
   leaseTimes(id: LeaseId, done: (error: Error | null, times: LeaseTimes | null) => void): void {
     this.leaseQuestions.push({ id, done })
+  }
+
+  leaseExpiries(done: (error: Error | null, rows: Uint8Array | null) => void): void {
+    this.expiryQuestions.push(done)
   }
 
   status(): MemberStatus {
