@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks'
 import { bootstrapState } from './apply/bootstrap.ts'
 import { listMembers } from './apply/members.ts'
 import { formatId, type MemberId, memberId } from './base/ids.ts'
+import { limits } from './base/limits.ts'
 import type { Log } from './base/log.ts'
 import { bootstrapCluster, type InitialCluster } from './config/bootstrap.ts'
 import type { MemberConfig } from './config/member-config.ts'
@@ -123,6 +124,7 @@ async function compose(
       preVote: config.preVote,
       seed: randomInt(2 ** 31),
       recovered: wal.recovered,
+      leaseCheckpointMs: config.leaseCheckpoints ? limits.leaseCheckpointMs : null,
       compaction: { batchLimit: config.compactionBatchLimit, pauseMs: config.compactionPauseMs },
     },
     {

@@ -96,6 +96,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     grpcKeepaliveIntervalMs: timerMsOf(settings, 'grpc-keepalive-interval'),
     grpcKeepaliveTimeoutMs: timerMsOf(settings, 'grpc-keepalive-timeout'),
     watchProgressIntervalMs: watchProgressIntervalOf(settings),
+    leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores),
     logLevel: logLevelOf(settings),
     reportedVersion: reportedVersionOf(settings),
@@ -163,6 +164,13 @@ function watchProgressIntervalOf(settings: Settings): number {
   if (ms < watchProgressIntervalMsMin)
     throw new ConfigError(flag, `${settings.text(flag)} is less than ${watchProgressIntervalMsMin}ms`)
   return ms
+}
+
+function leaseCheckpointsOf(settings: Settings): boolean {
+  const flag = 'experimental-enable-lease-checkpoint'
+  const isOn = settings.bool(flag)
+  if (settings.bool(`${flag}-persist`) && !isOn) throw new ConfigError(`${flag}-persist`, `needs --${flag}`)
+  return isOn
 }
 
 function serveThreadsOf(settings: Settings, cores: number): number {

@@ -159,6 +159,18 @@ export const flagGroups: readonly FlagGroup[] = [
         'How often to tell an idle watcher the revision.',
       ),
       built(
+        'experimental-enable-lease-checkpoint',
+        'bool',
+        'false',
+        'Keep the remaining time of leases of more than 5 minutes over changes of the leader and restarts.',
+      ),
+      built(
+        'experimental-enable-lease-checkpoint-persist',
+        'bool',
+        'false',
+        'No effect: what --experimental-enable-lease-checkpoint keeps is always on disk.',
+      ),
+      built(
         'stop-on-stdin-close',
         'bool',
         'false',
@@ -188,8 +200,6 @@ export const flagGroups: readonly FlagGroup[] = [
     flags: [
       known('experimental-initial-corrupt-check', 'bool', 'false'),
       known('experimental-corrupt-check-time', 'duration', '0s'),
-      known('experimental-enable-lease-checkpoint', 'bool', 'false'),
-      known('experimental-enable-lease-checkpoint-persist', 'bool', 'false'),
       known('experimental-warning-apply-duration', 'duration', '100ms'),
       known('experimental-backend-bbolt-freelist-type', 'string', 'array'),
       known('unsafe-no-fsync', 'bool', 'false'),

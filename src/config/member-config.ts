@@ -27,6 +27,8 @@ export interface MemberConfig {
   readonly grpcKeepaliveIntervalMs: number
   readonly grpcKeepaliveTimeoutMs: number
   readonly watchProgressIntervalMs: number
+  /** Whether the leader writes into the log how much time long leases have left. */
+  readonly leaseCheckpoints: boolean
   /** 0: everything in the core's thread. */
   readonly serveThreads: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'

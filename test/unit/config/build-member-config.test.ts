@@ -42,10 +42,18 @@ test('without flags a member is what etcd makes of none', () => {
     grpcKeepaliveIntervalMs: 7200000,
     grpcKeepaliveTimeoutMs: 20000,
     watchProgressIntervalMs: 600000,
+    leaseCheckpoints: false,
     serveThreads: 3,
     logLevel: 'info',
     reportedVersion: '3.4.23',
   })
+})
+
+test('lease checkpoints are switched on by one flag, which the other needs, as in etcd', () => {
+  const flag = '--experimental-enable-lease-checkpoint'
+  assert.equal(build(flag).leaseCheckpoints, true)
+  assert.equal(build(`${flag} ${flag}-persist`).leaseCheckpoints, true)
+  assert.throws(() => build(`${flag}-persist`), { message: `${flag}-persist: needs ${flag}` })
 })
 
 test('a member of three with mutual TLS on both sides', () => {
