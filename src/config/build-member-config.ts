@@ -3,6 +3,7 @@ import { limits } from '../base/limits.ts'
 import { ConfigError } from './config-error.ts'
 import { parseInitialCluster, requireSelf } from './initial-cluster.ts'
 import type { MemberConfig } from './member-config.ts'
+import { parseReportedVersion } from './reported-version.ts'
 import type { Settings } from './settings.ts'
 import {
   clientTlsFlags,
@@ -99,7 +100,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores),
     logLevel: logLevelOf(settings),
-    reportedVersion: reportedVersionOf(settings),
+    reportedVersion: parseReportedVersion(settings.text('reported-version')),
   }
 }
 
@@ -193,11 +194,4 @@ function logLevelOf(settings: Settings): MemberConfig['logLevel'] {
     default:
       throw new ConfigError('log-level', `${JSON.stringify(level)} is none of debug, info, warn, error, panic, fatal`)
   }
-}
-
-function reportedVersionOf(settings: Settings): string {
-  const version = settings.text('reported-version')
-  if (!/^\d{1,4}\.\d{1,4}\.\d{1,4}(-[0-9A-Za-z.-]+)?$/.test(version))
-    throw new ConfigError('reported-version', `${JSON.stringify(version)} is not a version such as 3.4.23`)
-  return version
 }

@@ -1,3 +1,5 @@
+import { reportedVersionDefault } from './reported-version.ts'
+
 /** How a flag's text is read. `list` is comma-separated; `duration` is Go's form, such as 1m30s. */
 export type FlagType = 'string' | 'path' | 'bool' | 'uint' | 'int' | 'duration' | 'urls' | 'list'
 
@@ -151,7 +153,12 @@ export const flagGroups: readonly FlagGroup[] = [
         '',
         'Threads that serve clients; 0 serves in the main thread. Default: cores - 1, from 1 to 3.',
       ),
-      built('reported-version', 'string', '3.4.23', 'etcd version that Status reports; clients choose features by it.'),
+      built(
+        'reported-version',
+        'string',
+        reportedVersionDefault,
+        'etcd version that Status reports, 3.4 to 3.6; clients choose features by it.',
+      ),
       built(
         'experimental-watch-progress-notify-interval',
         'duration',

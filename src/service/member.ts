@@ -13,7 +13,7 @@ export type WriteKind = 'put' | 'deleteRange' | 'txn' | 'compact' | 'leaseGrant'
 export interface MemberInfo {
   readonly clusterId: ClusterId
   readonly memberId: MemberId
-  /** The etcd version that Status reports, such as 3.4.23. */
+  /** The etcd version that Status reports, such as 3.5.30. */
   readonly version: string
   readonly maxTxnOps: number
   readonly maxRequestBytes: number

@@ -174,7 +174,7 @@ describe('watches and leases in a cluster of three', () => {
     assert.equal(statuses.length, 3)
     assert.equal(new Set(statuses.map(({ Status }) => Status.leader)).size, 1)
     for (const { Status } of statuses) {
-      assert.equal(Status.version, '3.4.23')
+      assert.equal(Status.version, '3.5.30')
       assert.ok(Status.dbSize > 0)
     }
     const health = await etcdctl.run(['endpoint', 'health', '--cluster'])

@@ -45,7 +45,7 @@ test('without flags a member is what etcd makes of none', () => {
     leaseCheckpoints: false,
     serveThreads: 3,
     logLevel: 'info',
-    reportedVersion: '3.4.23',
+    reportedVersion: '3.5.30',
   })
 })
 
@@ -140,6 +140,10 @@ for (const { flags, flag, message } of [
   { flags: '--name ../b', flag: 'name', message: /not a usable name/ },
   { flags: '--initial-cluster-state old', flag: 'initial-cluster-state', message: /new or existing/ },
   { flags: '--reported-version 3.4', flag: 'reported-version', message: /not a version/ },
+  { flags: '--reported-version v3.5.30', flag: 'reported-version', message: /not a version/ },
+  { flags: '--reported-version 3.7.0', flag: 'reported-version', message: /promises KV.RangeStream/ },
+  { flags: '--reported-version 3.7.0-alpha.0', flag: 'reported-version', message: /3.6 is the highest/ },
+  { flags: '--reported-version 3.3.27', flag: 'reported-version', message: /3.4 is the lowest/ },
   // Addresses.
   { flags: '--listen-client-urls http://127.0.0.1:1', flag: 'advertise-client-urls', message: /is required/ },
   { flags: '--listen-peer-urls http://example.com:2380', flag: 'listen-peer-urls', message: /IP address or localhost/ },
