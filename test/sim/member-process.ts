@@ -140,6 +140,7 @@ export class MemberProcess {
       {
         info: { ...settings.info, memberId: this.id },
         electionTicks: settings.electionTicks,
+        leaseCheckpointMs: settings.leaseCheckpointMs,
         preVote: settings.preVote,
         seed:
           (Math.imul(Number(this.id), 0x85ebca6b) ^

@@ -49,6 +49,8 @@ export interface Settings {
   readonly clients: number
   readonly keys: number
   readonly leaseClients: number
+  /** Virtual milliseconds by which the log may be wrong about a lease; null: no checkpoints. */
+  readonly leaseCheckpointMs: number | null
   /** Virtual milliseconds with faults; then the world heals and must work. */
   readonly faultsMs: number
   readonly faultEveryMs: number
@@ -67,6 +69,7 @@ export interface SettingsOverrides {
   readonly faultsMs?: number
   readonly members?: number
   readonly preVote?: boolean
+  readonly leaseCheckpointMs?: number | null
   readonly faultEveryMs?: number
   readonly faults?: readonly FaultKind[]
 }
@@ -83,6 +86,7 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
   const faultEveryMs = dice.pick([400, 1000, 2000, 4000])
   const slowNetwork = dice.chance(0.2)
   const slowDisks = dice.chance(0.2)
+  const leaseCheckpointMs = new Dice(seed, 'lease checkpoints').pick([null, 500, 1000, 2000])
   return {
     seed,
     sabotage: overrides.sabotage ?? 'none',
@@ -104,6 +108,7 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
     clients: 1 + dice.below(6),
     keys: 1 + dice.below(5),
     leaseClients: dice.below(3),
+    leaseCheckpointMs: overrides.leaseCheckpointMs === undefined ? leaseCheckpointMs : overrides.leaseCheckpointMs,
     faultsMs: overrides.faultsMs ?? length,
     faultEveryMs: overrides.faultEveryMs ?? faultEveryMs,
     faults: new Set(overrides.faults ?? faults),
