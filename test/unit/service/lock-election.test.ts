@@ -175,7 +175,7 @@ test('a wait goes on when history is compacted under it, and ends with the servi
   assert.ok(await isPending(waiting))
   await it.put('x', '1')
   const revision = BigInt(it.member.revision())
-  await compact(it.member, CompactionRequest.encode({ revision, physical: false }).finish(), liveCall)
+  await compact(it.member, CompactionRequest.encode({ revision, physical: false }).finish())
   assert.ok(await isPending(waiting))
   it.watch.close()
   await assert.rejects(within('the wait ends', waiting), { reason: 'stopped' })
