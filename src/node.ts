@@ -17,6 +17,7 @@ import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
 import { readTlsFiles } from './security/tls-files.ts'
+import { startTlsReload } from './security/tls-reload.ts'
 import type { MemberInfo } from './service/member.ts'
 import { lockFolder } from './storage/folder-lock.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
@@ -27,6 +28,8 @@ import type { MemberRecord } from './wire/gen/internal.ts'
 export interface RunningMember {
   /** Hands leadership over, ends calls, closes storage. */
   stop(): Promise<void>
+  /** Certificates, keys, authorities and revocation lists are read again; what cannot be used is logged and left. */
+  reloadTls(): void
   /** Settles when the core has stopped by itself and the process should end. */
   readonly failed: Promise<Error>
 }
@@ -147,9 +150,15 @@ async function compose(
   const serving = await startServing({ config, core: replica, state, log })
   closers.push(() => serving.close())
   announce(config, replica, self.id, log)
+  const tlsReload = startTlsReload(config, log, () => {
+    transport.reloadTls()
+    serving.reloadTls()
+  })
+  closers.push(async () => tlsReload.stop())
 
   return {
     failed: failure.promise,
+    reloadTls: () => tlsReload.reload(),
     stop: async () => {
       await handOver(replica, log)
       await closeAll()

@@ -48,6 +48,8 @@ export const limits = {
   streamResetsPerSecondMax: 500,
   /** A TLS handshake that takes longer is closed. */
   handshakeMsMax: 10_000,
+  /** Connections of one address that have not ended their handshake; one more closes the oldest. */
+  handshakesPerAddressMax: 512,
   /** A file of certificates, keys, requests or revocation lists that `leasehold pki` reads; a million revocations fit. */
   pkiFileBytesMax: 64 * 1024 * 1024,
   /** Alternative names in one certificate that is issued here. */

@@ -66,6 +66,7 @@ async function run(config: MemberConfig, log: Log, stopOnStdinClose: boolean): P
     process.stderr.write(failureLine('serve', error))
     return 1
   }
+  process.on('SIGHUP', () => member.reloadTls())
   const failure = await Promise.race([stopAsked, member.failed])
   if (failure instanceof Error) {
     log.fatal('the member failed and stops', { error: failure })

@@ -36,10 +36,38 @@ export interface MemberConfig {
   readonly reportedVersion: string
 }
 
-/** PEM file paths, absolute. `trustedCaFile` set or `clientCertAuth`: the other side must present a certificate. */
+/**
+ * How TLS is set up on one side. Files are PEM, paths absolute. `trustedCaFile` set or `clientCertAuth`: the other side must
+ * present a certificate; all that is said of that certificate holds for who connects here and for whom this side dials.
+ */
 export interface TlsFiles {
   readonly certFile: string
   readonly keyFile: string
   readonly trustedCaFile: string | null
   readonly clientCertAuth: boolean
+  /** Revocation lists of the authorities in `trustedCaFile`. Null: revocation is not checked. */
+  readonly crlFile: string | null
+  /** For so long after a list's nextUpdate the certificates of its authority are still taken. */
+  readonly crlGraceMs: number
+  /** One of these must be the certificate's common name. Empty: any may. */
+  readonly allowedCommonNames: readonly string[]
+  /** The certificate must name this host among its subject alternative names. Null: any host. */
+  readonly allowedHostname: string | null
+  /** OpenSSL's names, preferred first. Empty: the program's own choice. */
+  readonly cipherSuites: readonly string[]
+  readonly tlsVersionMin: TlsVersion
+  readonly tlsVersionMax: TlsVersion
 }
+
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
+
+/** What holds where nothing is said. */
+export const tlsDefaults = {
+  crlFile: null,
+  crlGraceMs: 24 * 60 * 60 * 1000,
+  allowedCommonNames: [],
+  allowedHostname: null,
+  cipherSuites: [],
+  tlsVersionMin: 'TLSv1.2',
+  tlsVersionMax: 'TLSv1.3',
+} as const satisfies Partial<TlsFiles>

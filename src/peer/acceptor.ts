@@ -148,7 +148,7 @@ export class Acceptor {
     if (hello.to !== self.memberId) return Refusal.WrongMember
     const urls = this.#directory.urlsOf(memberId(hello.from))
     if (urls === undefined) return Refusal.UnknownMember
-    if (tls?.verifiesPeers === true && !namesOneOf(connection.socket, urls)) return Refusal.Certificate
+    if (tls?.material.verifyClients === true && !namesOneOf(connection.socket, urls)) return Refusal.Certificate
     return ''
   }
 }

@@ -47,8 +47,11 @@ export function dial(context: PeerContext, options: DialOptions): PeerConnection
   })
   const deadline = setTimeout(() => connection.close('no answer in time'), timeouts.helloMsMax)
   socket.once(context.tls === null ? 'connect' : 'secureConnect', () => {
-    if (context.tls !== null && (socket as TLSSocket).alpnProtocol !== peerAlpn) {
-      return connection.close('the other side does not speak the peer protocol')
+    if (context.tls !== null) {
+      const secured = socket as TLSSocket
+      const refusal = context.tls.refusalOf(secured)
+      if (refusal !== null) return connection.close(refusal)
+      if (secured.alpnProtocol !== peerAlpn) return connection.close('the other side does not speak the peer protocol')
     }
     socket.write(helloFrame(self.clusterId, self.memberId, to, options.purpose))
   })
@@ -59,5 +62,5 @@ function connect(context: PeerContext, url: URL): Socket {
   const { host, port } = hostAndPort(url)
   const base = { host, port, noDelay: true, autoSelectFamily: true }
   if (context.tls === null) return connectPlain(base)
-  return connectTls({ ...base, ...clientTlsOptions(context.tls.current(), host, [peerAlpn]) })
+  return connectTls({ ...base, ...clientTlsOptions(context.tls.material, host, [peerAlpn]) })
 }

@@ -5,12 +5,13 @@ import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
 import type { Message } from '../raft/types.ts'
 import type { PeerEvents, Peers } from '../replica/ports.ts'
+import { DialerTls } from '../security/dialer-tls.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import { Acceptor } from './acceptor.ts'
 import { Keepalive } from './keepalive.ts'
 import { encodeMemberList, type PeerMembers } from './member-list.ts'
 import { MemberRoster } from './member-roster.ts'
-import { type PeerContext, PeerTls } from './peer-context.ts'
+import type { PeerContext } from './peer-context.ts'
 import { defaultPeerTimeouts, type PeerTimeouts, peerAlpn } from './peer-limits.ts'
 import { failLater, PeerLink } from './peer-link.ts'
 import { type SnapshotSender, sendSnapshot } from './snapshot-sender.ts'
@@ -39,7 +40,11 @@ export interface PeerTransport {
   addresses(): readonly AddressInfo[]
   /** How long our connection to `member` has been up; null: it is down, or no such member. */
   connectedMs(member: MemberId): number | null
-  /** Reads the listeners' TLS files again (dialing reads them every time). @throws TlsFileError: the old ones stay. */
+  /**
+   * Reads the TLS files again, and closes connections whose certificates are no longer good.
+   *
+   * @throws TlsFileError: the old ones stay.
+   */
   reloadTls(): void
   /** Ends all connections; calls and snapshots under way fail. */
   close(): Promise<void>
@@ -49,7 +54,7 @@ export interface PeerTransport {
 export function createPeers(options: PeersOptions): PeerTransport {
   const { self, events, log } = options
   const timeouts = { ...defaultPeerTimeouts, ...options.timeouts }
-  const tls = options.tls === null ? null : new PeerTls(options.tls, log)
+  const tls = options.tls === null ? null : new DialerTls(options.tls, log)
   const context: PeerContext = { self, events, log, timeouts, keepalive: new Keepalive(timeouts), tls }
   const scheme = tls === null ? 'http:' : 'https:'
   for (const url of options.listenUrls) {
@@ -127,6 +132,7 @@ export function createPeers(options: PeersOptions): PeerTransport {
   const close = async (): Promise<void> => {
     state = 'closed'
     context.keepalive.stop()
+    tls?.close()
     for (const link of links.values()) link.close()
     links.clear()
     for (const sender of snapshots) sender.abort('this member stops')
@@ -152,7 +158,7 @@ export function createPeers(options: PeersOptions): PeerTransport {
       if (state === 'closed') return close()
       state = 'started'
       if (tls === null) log.warn('connections between members are neither encrypted nor authenticated')
-      else if (!tls.verifiesPeers) log.warn('connections between members are encrypted but not authenticated')
+      else if (!tls.material.verifyClients) log.warn('connections between members are encrypted but not authenticated')
       context.keepalive.start()
       for (const link of links.values()) link.start()
     },
@@ -160,6 +166,7 @@ export function createPeers(options: PeersOptions): PeerTransport {
     addresses: () => listeners.map((listener) => listener.address),
     connectedMs: (member) => links.get(member)?.connectedMs() ?? null,
     reloadTls() {
+      tls?.reload()
       for (const listener of listeners) listener.reload()
     },
     close,

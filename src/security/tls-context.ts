@@ -1,13 +1,14 @@
 import { constants } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type ConnectionOptions, checkServerIdentity, type PeerCertificate, type TlsOptions } from 'node:tls'
+import { type Certificate, pem } from '../x509/index.ts'
 import type { TlsMaterial } from './tls-files.ts'
 
 /**
  * Authenticated encryption with forward secrecy only. AES-128 first: it is the faster one where there is hardware for it,
  * and no known attack makes the difference.
  */
-const cipherSuites = [
+export const defaultCipherSuites = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
@@ -17,7 +18,7 @@ const cipherSuites = [
   'ECDHE-RSA-AES256-GCM-SHA384',
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-CHACHA20-POLY1305',
-].join(':')
+] as const
 
 /**
  * Options for a `tls.Server`. A resumed session would skip the verification of the client's certificate, so that a
@@ -26,7 +27,7 @@ const cipherSuites = [
  */
 export function serverTlsOptions(material: TlsMaterial, alpn: readonly string[], handshakeMsMax: number): TlsOptions {
   const options: TlsOptions = {
-    ...common,
+    ...protocolOf(material),
     cert: material.certificate,
     key: material.key,
     honorCipherOrder: true,
@@ -35,7 +36,7 @@ export function serverTlsOptions(material: TlsMaterial, alpn: readonly string[],
     handshakeTimeout: handshakeMsMax,
   }
   // Without an authority Node would fall back to the public ones: name none then, and ask for no certificate.
-  if (material.authorities !== null) options.ca = [...material.authorities]
+  if (material.authorities !== null) options.ca = material.authorities.map(pemOf)
   if (alpn.length > 0) options.ALPNProtocols = [...alpn]
   return options
 }
@@ -46,7 +47,7 @@ export function serverTlsOptions(material: TlsMaterial, alpn: readonly string[],
  */
 export function clientTlsOptions(material: TlsMaterial, host: string, alpn: readonly string[]): ConnectionOptions {
   const options: ConnectionOptions = {
-    ...common,
+    ...protocolOf(material),
     cert: material.certificate,
     key: material.key,
     rejectUnauthorized: true,
@@ -54,7 +55,7 @@ export function clientTlsOptions(material: TlsMaterial, host: string, alpn: read
   }
   // RFC 6066 section 3: no server name indication for addresses.
   if (isIP(host) === 0) options.servername = host
-  if (material.authorities !== null) options.ca = [...material.authorities]
+  if (material.authorities !== null) options.ca = material.authorities.map(pemOf)
   if (alpn.length > 0) options.ALPNProtocols = [...alpn]
   return options
 }
@@ -70,8 +71,11 @@ export function checkIdentity(host: string, certificate: PeerCertificate): Error
   return checkServerIdentity(host, certificate)
 }
 
-const common = {
-  minVersion: 'TLSv1.2',
-  ciphers: cipherSuites,
+const pemOf = ({ der }: Certificate): string => pem('CERTIFICATE', der)
+
+const protocolOf = ({ files: { cipherSuites, tlsVersionMin, tlsVersionMax } }: TlsMaterial) => ({
+  minVersion: tlsVersionMin,
+  maxVersion: tlsVersionMax,
+  ciphers: (cipherSuites.length > 0 ? cipherSuites : defaultCipherSuites).join(':'),
   secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
-} as const
+})

@@ -1,6 +1,15 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import type { TlsFiles } from '../config/member-config.ts'
+import {
+  type Certificate,
+  keyProblem,
+  readCertificates,
+  readRevocationLists,
+  showName,
+  X509Error,
+} from '../x509/index.ts'
+import { Revocations } from './revocations.ts'
 
 /** A certificate, key or CA file that cannot be used. The message is one line that names the file and the reason. */
 export class TlsFileError extends Error {
@@ -18,8 +27,12 @@ export interface TlsMaterial {
   readonly certificate: string
   /** PEM, not encrypted. Secret. */
   readonly key: string
-  /** PEM certificates, one string each; null: no authority was named. */
-  readonly authorities: readonly string[] | null
+  /** Null: no authority was named. */
+  readonly authorities: readonly Certificate[] | null
+  /** Null: revocation is not checked. */
+  readonly revocations: Revocations | null
+  /** What was read, and what it asks of the other side. */
+  readonly files: TlsFiles
   /** The other side must present a certificate of one of `authorities`. */
   readonly verifyClients: boolean
   readonly leaf: X509Certificate
@@ -32,15 +45,20 @@ const serverUsage = '1.3.6.1.5.5.7.3.1'
 const pemCertificate = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
 const expiryWarningDays = 14
 const msPerDay = 24 * 60 * 60 * 1000
-/** Certificate bundles are read whole; nothing legitimate comes near this. */
-const pemBytesMax = 4 * 1024 * 1024
+/** Files are read whole. A revocation list of a hundred thousand entries has about 5 MiB. */
+const pemBytesMax = 32 * 1024 * 1024
 
 /**
  * Reads and cross-checks the files of one listener or dialer. Synchronous: at start and at reload only.
  *
+ * @param options.before what is in use until now: a revocation list does not give way to an older one.
  * @throws TlsFileError naming the first file that is missing, too open, not PEM, or does not belong to the others.
  */
-export function readTlsFiles(files: TlsFiles, nowMs: number = Date.now()): TlsMaterial {
+export function readTlsFiles(
+  files: TlsFiles,
+  options: { readonly before?: TlsMaterial; readonly nowMs?: number } = {},
+): TlsMaterial {
+  const { before, nowMs = Date.now() } = options
   const warnings: string[] = []
   const certificate = readPem(files.certFile, 'certificate file')
   const chain = parseCertificates(files.certFile, certificate)
@@ -60,16 +78,46 @@ export function readTlsFiles(files: TlsFiles, nowMs: number = Date.now()): TlsMa
     // Without an authority of ours, any certificate of any public authority would do.
     throw new TlsFileError(files.certFile, 'client certificate authentication needs a trusted CA file')
   }
-  let authorities: string[] | null = null
-  if (files.trustedCaFile !== null) {
-    const parsed = parseCertificates(files.trustedCaFile, readPem(files.trustedCaFile, 'trusted CA file'))
-    for (const each of parsed) {
-      if (!each.ca) throw new TlsFileError(files.trustedCaFile, `${subjectOf(each)} is not a certificate authority`)
-      warnValidity(files.trustedCaFile, each, nowMs, warnings)
-    }
-    authorities = parsed.map((each) => each.toString())
+  const authorities = files.trustedCaFile === null ? null : readAuthorities(files.trustedCaFile)
+  for (const each of authorities ?? [])
+    warnValidity(files.trustedCaFile!, new X509Certificate(each.der), nowMs, warnings)
+  const revocations = files.crlFile === null ? null : readRevocations(files.crlFile, authorities, before ?? null)
+  for (const { issuer, nextUpdateMs } of revocations?.status() ?? []) {
+    if (nextUpdateMs !== null && nowMs > nextUpdateMs)
+      warnings.push(
+        `${files.crlFile}: the revocation list of ${issuer} is stale since ${new Date(nextUpdateMs).toISOString()}`,
+      )
   }
-  return { certificate, key, authorities, verifyClients: authorities !== null, leaf, warnings }
+  const verifyClients = authorities !== null
+  return { certificate, key, authorities, revocations, files, verifyClients, leaf, warnings }
+}
+
+function readAuthorities(file: string): Certificate[] {
+  const authorities = parsed(file, () => readCertificates(Buffer.from(readPem(file, 'trusted CA file'), 'latin1')))
+  for (const { subject, extensions, publicKey } of authorities) {
+    if (extensions.basicConstraints?.ca !== true)
+      throw new TlsFileError(file, `${showName(subject)} is not a certificate authority`)
+    const weakness = keyProblem(publicKey)
+    if (weakness !== null) throw new TlsFileError(file, `${showName(subject)}: ${weakness}`)
+  }
+  return authorities
+}
+
+function readRevocations(file: string, authorities: readonly Certificate[] | null, before: TlsMaterial | null) {
+  if (authorities === null) throw new TlsFileError(file, 'a revocation list needs a trusted CA file')
+  const lists = parsed(file, () => readRevocationLists(Buffer.from(readPem(file, 'revocation list'), 'latin1')))
+  const revocations = Revocations.from(lists, authorities, before?.revocations ?? null)
+  if (typeof revocations === 'string') throw new TlsFileError(file, revocations)
+  return revocations
+}
+
+function parsed<T>(file: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof X509Error) throw new TlsFileError(file, error.message, { cause: error })
+    throw error
+  }
 }
 
 function readPem(file: string, what: string): string {

@@ -1,10 +1,9 @@
 import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
-import { type LimitedLog, limitedLog } from './limited-log.ts'
-import { serverTlsOptions } from './tls-context.ts'
-import { readTlsFiles } from './tls-files.ts'
+import type { Certificate } from '../x509/index.ts'
+import { SecureServer } from './secure-server.ts'
 
 export interface ListenOptions {
   /** `https:` ends TLS with `tls`, `http:` is plaintext. Port 0 lets the system choose one. */
@@ -22,19 +21,20 @@ export interface ListenOptions {
    * sends without delay. `alpn` is what was agreed; false if nothing was.
    */
   onConnection(socket: Socket | TLSSocket, alpn: string | false): void
+  /** Asked once of each client whose certificate is good; answers the reason against it, or null. */
+  admit?(leaf: Certificate, remoteAddress: string): Promise<string | null>
 }
 
 export interface Listener {
   readonly address: AddressInfo
-  /** Reads the TLS files again, for connections from now on. On TlsFileError the old ones stay in use. */
+  /**
+   * Reads the TLS files again, for new connections, and closes those whose certificates are no longer good. On TlsFileError
+   * the old ones stay in use.
+   */
   reload(): void
   /** Stops listening and ends every connection that came in here. Resolves when all are closed; repeatable. */
   close(): Promise<void>
 }
-
-/** Refused connections reported per interval: anyone who reaches the port can cause them. */
-const refusalsLogged = 20
-const refusalIntervalMs = 10_000
 
 /**
  * Listens on `options.url`.
@@ -47,8 +47,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     throw new Error(`cannot listen on ${options.url.href}: the scheme must be http or https`)
   }
   const sockets = new Set<Socket>()
-  const refusals = limitedLog(options.log, refusalsLogged, refusalIntervalMs)
-  const server = secure ? secureServer(options, sockets, refusals) : plainServer(options, sockets)
+  const secured = secure ? secureServer(options, sockets) : null
+  const server: Server = secured?.server ?? plainServer(options, sockets)
   const address = await bind(server, options)
   // From here on: running out of descriptors and the like. The listener stays; connections wait in the backlog.
   server.on('error', (error) =>
@@ -59,7 +59,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   return {
     address,
     reload() {
-      if (secure) (server as TlsServer).setSecureContext(tlsOptionsOf(options))
+      secured?.reload()
     },
     close() {
       closed ??= new Promise((resolve) => {
@@ -78,37 +78,24 @@ function plainServer(options: ListenOptions, sockets: Set<Socket>): Server {
   })
 }
 
-function secureServer(options: ListenOptions, sockets: Set<Socket>, refusals: LimitedLog): TlsServer {
-  const server = createTlsServer({ ...tlsOptionsOf(options), noDelay: true })
+function secureServer(options: ListenOptions, sockets: Set<Socket>): SecureServer {
+  const { url, tls, alpn, handshakeMsMax, log, admit } = options
+  if (tls === null) throw new Error(`cannot listen on ${url.href}: no certificate and key file given`)
+  const secured = new SecureServer({
+    name: url.host,
+    tls,
+    alpn,
+    handshakeMsMax,
+    log,
+    ...(admit === undefined ? {} : { admit }),
+    onConnection(socket) {
+      track(socket, sockets, log)
+      options.onConnection(socket, socket.alpnProtocol === null ? false : socket.alpnProtocol)
+    },
+  })
   // The raw connection is tracked beside the TLS one, so that close() also ends those still in their handshake.
-  const remotes = new WeakMap<Socket, string>()
-  server.on('connection', (socket: Socket) => {
-    remotes.set(socket, remoteOf(socket))
-    track(socket, sockets, options.log)
-  })
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket & { readonly _parent?: Socket }) => {
-    // A refused socket has forgotten where it came from. Node keeps the raw connection in an undocumented field: should
-    // that go away, only the address in the log is lost.
-    const raw = socket._parent
-    refusals.warn('TLS handshake refused', {
-      ...where(options),
-      remote: (raw === undefined ? undefined : remotes.get(raw)) ?? remoteOf(socket),
-      reason: refusalReason(error, socket),
-    })
-    socket.destroy()
-  })
-  server.on('secureConnection', (socket: TLSSocket) => {
-    track(socket, sockets, options.log)
-    options.onConnection(socket, socket.alpnProtocol === null ? false : socket.alpnProtocol)
-  })
-  return server
-}
-
-function tlsOptionsOf(options: ListenOptions) {
-  if (options.tls === null) throw new Error(`cannot listen on ${options.url.href}: no certificate and key file given`)
-  const material = readTlsFiles(options.tls)
-  for (const warning of material.warnings) options.log.warn(warning)
-  return serverTlsOptions(material, options.alpn, options.handshakeMsMax)
+  secured.server.on('connection', (socket: Socket) => track(socket, sockets, log))
+  return secured
 }
 
 function track(socket: Socket, sockets: Set<Socket>, log: Log): void {
@@ -116,14 +103,6 @@ function track(socket: Socket, sockets: Set<Socket>, log: Log): void {
   socket.once('close', () => sockets.delete(socket))
   // A socket error without a listener would end the process. Resets by the other side are everyday.
   socket.on('error', (error) => log.debug('connection failed', { remote: remoteOf(socket), reason: error.message }))
-}
-
-/** Node reports a certificate that failed verification as a reset; the true reason stands on the socket. */
-function refusalReason(error: NodeJS.ErrnoException, socket: TLSSocket): string {
-  const authorization: unknown = socket.authorizationError
-  if (authorization !== null && authorization !== undefined)
-    return `client certificate refused: ${String(authorization)}`
-  return error.code ?? error.message
 }
 
 const remoteOf = (socket: Socket): string => `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`

@@ -5,6 +5,7 @@ import { buildMemberConfig } from '../../../src/config/build-member-config.ts'
 import { ConfigError } from '../../../src/config/config-error.ts'
 import { flagsByName } from '../../../src/config/flag-table.ts'
 import type { MemberConfig } from '../../../src/config/member-config.ts'
+import { tlsDefaults } from '../../../src/config/member-config.ts'
 import { Settings } from '../../../src/config/settings.ts'
 
 const build = (commandLine: string, cores = 4): MemberConfig =>
@@ -65,12 +66,47 @@ test('a member of three with mutual TLS on both sides', () => {
   )
   assert.equal(config.dataDir, '/srv/m1')
   assert.equal(config.walDir, '/fast/wal')
-  const files = { certFile: '/srv/c.pem', keyFile: '/srv/k.pem', trustedCaFile: '/srv/ca.pem', clientCertAuth: true }
+  const files = {
+    ...tlsDefaults,
+    certFile: '/srv/c.pem',
+    keyFile: '/srv/k.pem',
+    trustedCaFile: '/srv/ca.pem',
+    clientCertAuth: true,
+  }
   assert.deepEqual(config.clientTls, files)
   assert.deepEqual(config.peerTls, files)
   assert.deepEqual(config.initialCluster.get('m3'), ['https://127.0.0.1:2580', 'https://127.0.0.1:2590'])
   assert.equal(config.initialCluster.size, 3)
   assert.equal(config.initialClusterToken, 'secret-league')
+})
+
+test('what is asked of certificates, and the protocol', () => {
+  const config = build(
+    `${tls} ${httpsClients} --client-crl-file c.crl --client-cert-allowed-hostname app.example ${peerTls} ` +
+      '--peer-trusted-ca-file ca.pem --peer-crl-file p.crl --peer-cert-allowed-cn member,other --crl-grace 1h ' +
+      '--cipher-suites TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256 --tls-max-version TLS1.2 ' +
+      '--listen-peer-urls https://127.0.0.1:2380 --initial-advertise-peer-urls https://127.0.0.1:2380',
+  )
+  const protocol = {
+    cipherSuites: [
+      'TLS_AES_128_GCM_SHA256',
+      'TLS_AES_256_GCM_SHA384',
+      'TLS_CHACHA20_POLY1305_SHA256',
+      'ECDHE-RSA-AES128-GCM-SHA256',
+    ],
+    tlsVersionMin: 'TLSv1.2',
+    tlsVersionMax: 'TLSv1.2',
+    crlGraceMs: 3_600_000,
+  }
+  const { certFile, keyFile, trustedCaFile, clientCertAuth, ...clients } = config.clientTls!
+  assert.deepEqual(clients, {
+    ...protocol,
+    crlFile: '/srv/c.crl',
+    allowedHostname: 'app.example',
+    allowedCommonNames: [],
+  })
+  assert.equal(config.peerTls?.crlFile, '/srv/p.crl')
+  assert.deepEqual(config.peerTls.allowedCommonNames, ['member', 'other'])
 })
 
 for (const { cores, threads } of [
@@ -205,7 +241,37 @@ for (const { flags, flag, message } of [
   },
   // Known to etcd, not built.
   { flags: '--auto-tls', flag: null, message: /^flag --auto-tls is not supported yet$/ },
-  { flags: '--client-crl-file x.crl', flag: null, message: /^flag --client-crl-file is not supported yet$/ },
+  { flags: '--client-crl-file x.crl', flag: 'client-crl-file', message: /needs --trusted-ca-file/ },
+  { flags: '--peer-crl-file x.crl', flag: 'peer-crl-file', message: /needs --peer-trusted-ca-file/ },
+  { flags: '--peer-cert-allowed-cn m', flag: 'peer-cert-allowed-cn', message: /needs --peer-trusted-ca-file/ },
+  {
+    flags: '--client-cert-allowed-hostname h',
+    flag: 'client-cert-allowed-hostname',
+    message: /needs --trusted-ca-file/,
+  },
+  {
+    flags: `${peerTls} --peer-trusted-ca-file ca.pem --peer-cert-allowed-cn m --peer-cert-allowed-hostname h`,
+    flag: 'peer-cert-allowed-cn',
+    message: /conflicts with --peer-cert-allowed-hostname/,
+  },
+  { flags: '--tls-min-version TLS1.1', flag: 'tls-min-version', message: /"TLS1\.1" is neither TLS1\.2 nor TLS1\.3/ },
+  { flags: '--tls-min-version TLS1.3 --tls-max-version TLS1.2', flag: 'tls-min-version', message: /is above/ },
+  {
+    flags: '--cipher-suites TLS_RSA_WITH_RC4_128_SHA',
+    flag: 'cipher-suites',
+    message: /TLS cipher suite "TLS_RSA_WITH_RC4_128_SHA" is too weak/,
+  },
+  {
+    flags: '--cipher-suites TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256',
+    flag: 'cipher-suites',
+    message: /is too weak/,
+  },
+  { flags: '--cipher-suites TLS_NONE', flag: 'cipher-suites', message: /unexpected TLS cipher suite "TLS_NONE"/ },
+  {
+    flags: '--cipher-suites TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 --tls-min-version TLS1.3',
+    flag: 'cipher-suites',
+    message: /has no effect/,
+  },
   { flags: '--auth-token jwt', flag: null, message: /^flag --auth-token is not supported yet$/ },
   { flags: '--logger glog', flag: 'logger', message: /only zap or capnslog/ },
 ]) {

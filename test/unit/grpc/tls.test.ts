@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { tlsDefaults } from '../../../src/config/member-config.ts'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
@@ -42,7 +43,7 @@ before(async () => {
   ca = readFileSync(leaf.caFile)
   server = await serve(tableOf({ [rangePath]: { kind: 'unary', handler: (_member, request) => request } }), {
     listenUrls: [new URL('https://127.0.0.1:0')],
-    tls: { certFile: leaf.certFile, keyFile: leaf.keyFile, trustedCaFile: leaf.caFile, clientCertAuth: true },
+    tls: { ...tlsDefaults, certFile: leaf.certFile, keyFile: leaf.keyFile, trustedCaFile: leaf.caFile, clientCertAuth: true },
   })
 })
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TlsFiles } from '../../../src/config/member-config.ts'
+import { type TlsFiles, tlsDefaults } from '../../../src/config/member-config.ts'
 import {
   type Credentials,
   createAuthority,
@@ -43,7 +43,7 @@ export function testAuthority(commonName = 'test authority'): TestAuthority {
         ...request,
       }
       const leaf = issue(credentials, full, loadProfiles(), Date.now() - ageDays * msPerDay)
-      return { ...writeLeaf(dir, name, leaf), trustedCaFile: caFile, clientCertAuth: true }
+      return { ...tlsDefaults, ...writeLeaf(dir, name, leaf), trustedCaFile: caFile, clientCertAuth: true }
     },
     remove: () => rmSync(dir, { recursive: true, force: true }),
   }
