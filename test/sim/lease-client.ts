@@ -67,7 +67,8 @@ export class LeaseClient {
 
   #grant(): void {
     const id = leaseId(BigInt(this.#number * 1000 + ++this.#leases))
-    const ttlSeconds = 2 + this.#options.dice.below(5)
+    // Long ones, too: what a leader change makes of a checkpoint shows only where its extension is the smaller part.
+    const ttlSeconds = 2 + this.#options.dice.below(this.#options.dice.chance(0.5) ? 5 : 20)
     const asked = this.#world.queue.nowMs
     const floor = this.#world.answers.floor()
     const what = `grant ${id} for ${ttlSeconds} s`
@@ -110,7 +111,7 @@ export class LeaseClient {
       if (this.#options.dice.chance(0.3)) this.#later(5, () => this.#revoke(id))
       return this.#later(1000, () => this.#grant())
     }
-    this.#later((ttlSeconds * 1000) / 2, () => {
+    this.#later(ttlSeconds * 800, () => {
       const asked = this.#world.queue.nowMs
       this.#call(
         (member, done) =>

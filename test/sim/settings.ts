@@ -107,7 +107,7 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
     logKeepEntries: dice.pick([4, 20, 20, 100, 5000]),
     clients: 1 + dice.below(6),
     keys: 1 + dice.below(5),
-    leaseClients: dice.below(3),
+    leaseClients: dice.below(4),
     leaseCheckpointMs: overrides.leaseCheckpointMs === undefined ? leaseCheckpointMs : overrides.leaseCheckpointMs,
     faultsMs: overrides.faultsMs ?? length,
     faultEveryMs: overrides.faultEveryMs ?? faultEveryMs,
