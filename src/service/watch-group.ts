@@ -12,6 +12,8 @@ export interface Watcher {
   readonly group: WatchGroup
   readonly fragment: boolean
   readonly progressNotify: boolean
+  /** What the client began with: it gets nothing older, and no progress before it. */
+  readonly firstRevision: Revision
   /** What it is counted with in memory. */
   readonly costBytes: number
   /**

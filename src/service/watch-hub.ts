@@ -28,8 +28,17 @@ export interface NewWatch extends GroupWish {
   readonly fragment: boolean
   readonly progressNotify: boolean
   readonly costBytes: number
-  /** First revision wanted. */
-  readonly minRevision: Revision
+  readonly firstRevision: Revision
+}
+
+/** Sizes in bytes. */
+export interface WatchBounds {
+  /** What may wait for one stream before its watchers fall back to history. */
+  readonly queueBytesMax: number
+  /** Live events of several revisions that go out in one response. */
+  readonly liveResponseBytesMax: number
+  /** A response from which on those who asked for it get fragments. */
+  readonly fragmentBytesMax: number
 }
 
 type Previous = Map<WatchEvent, Uint8Array | null>
@@ -51,25 +60,24 @@ export class WatchHub {
   readonly #progressWaiting = new Set<WatchStream>()
   /** First come, first served; who is served and still lags goes to the back. */
   readonly #lagging = new Set<Watcher>()
-  /** Bytes queued for one stream before its watchers fall back to history. */
   readonly queueBytesMax: number
   /** Bytes queued for all streams. */
   queuedBytes = 0
   /** Streams whose client does not take what has been sent. */
   blockedStreams = 0
   #watchesBytes = 0
-  readonly #bytesMax: number
+  readonly #bounds: WatchBounds
   #pending: CommittedBatch[] = []
   #flushScheduled = false
   #catchUpScheduled = false
   #step = 0
   #unsubscribe: (() => void) | null = null
 
-  constructor(member: Member, timers: WatchTimers, queueBytesMax: number) {
-    this.queueBytesMax = queueBytesMax
+  constructor(member: Member, timers: WatchTimers, bounds: WatchBounds) {
+    this.queueBytesMax = bounds.queueBytesMax
+    this.#bounds = bounds
     this.#member = member
     this.#timers = timers
-    this.#bytesMax = member.info.maxRequestBytes + limits.grpcOverheadBytes
   }
 
   get streams(): ReadonlySet<WatchStream> {
@@ -139,7 +147,7 @@ export class WatchHub {
     }
     const group = groupOf(node, wish)
     group.size++
-    const { id, idField, fragment, progressNotify, costBytes, minRevision } = wish
+    const { id, idField, fragment, progressNotify, costBytes, firstRevision } = wish
     this.#watchesBytes += costBytes
     const watcher: Watcher = {
       id,
@@ -148,13 +156,14 @@ export class WatchHub {
       group,
       fragment,
       progressNotify,
+      firstRevision,
       costBytes,
-      minRevision,
+      minRevision: firstRevision,
       state: 'synced',
       delivered: false,
     }
-    if (minRevision > this.revision) group.synced.add(watcher)
-    else this.#lag(watcher, minRevision)
+    if (firstRevision > this.revision) group.synced.add(watcher)
+    else this.#lag(watcher, firstRevision)
     return watcher
   }
 
@@ -236,11 +245,12 @@ export class WatchHub {
     for (const node of touched) {
       const matched = node.matched
       node.matched = []
-      for (const group of node.groups) {
+      // A copy: a write may end its call, and with it the last watch of a group.
+      for (const group of [...node.groups]) {
         if (group.synced.size === 0) continue
         const events = this.#encode(group, matched, previous)
         if (events === null) continue
-        const runs = splitAtRevisions(events, limits.watchLiveResponseBytesMax)
+        const runs = splitAtRevisions(events, this.#bounds.liveResponseBytesMax)
         for (const [at, run] of runs.entries())
           this.#deliver(group.synced, run, at === runs.length - 1 ? revision : run.mains[run.mains.length - 1]!)
       }
@@ -273,7 +283,7 @@ export class WatchHub {
       watcher.delivered = true
       if (watcher.fragment || watcher.minRevision > first) {
         const wanted = eventsSince(events, watcher.minRevision)
-        const bytesMax = watcher.fragment ? this.#bytesMax : Number.POSITIVE_INFINITY
+        const bytesMax = watcher.fragment ? this.#bounds.fragmentBytesMax : Number.POSITIVE_INFINITY
         for (const response of encodeFragments(header, watcher.idField, wanted, bytesMax)) stream.send(response)
       } else {
         let response = responses.get(watcher.id)
@@ -349,7 +359,7 @@ export class WatchHub {
     })
     for (const watcher of compacted) watcher.stream.cancelCompacted(watcher, step.compactRevision)
     for (const node of touched) {
-      for (const group of node.groups) {
+      for (const group of [...node.groups]) {
         if (group.catching.length === 0) continue
         const events = this.#encode(group, node.matched, step.previous)
         if (events !== null) this.#deliver(group.catching, events, step.through)

@@ -47,6 +47,8 @@ export class WatchStream {
   #queue: Uint8Array[] = []
   #queueHead = 0
   #queuedBytes = 0
+  /** Of answers since the queue was last empty. */
+  #answersQueuedBytes = 0
   #blocked = false
   #closed = false
   /** The client's requests are held back until it has read their answers. */
@@ -77,6 +79,7 @@ export class WatchStream {
     return !this.#blocked || (this.#queuedBytes < this.#hub.queueBytesMax / 16 && !this.#hub.isFull)
   }
 
+  /** Events, of which `hasRoom` was asked. */
   send(response: Uint8Array): void {
     if (this.#closed) return
     if (!this.#blocked) {
@@ -85,9 +88,15 @@ export class WatchStream {
     }
     this.#queue.push(response)
     this.#addQueued(response.length)
-    // Events never get here over the limit (`hasRoom`): these are the answers to a client that asks and does not read.
+  }
+
+  /** An answer to a client, which may ask for many and read none. */
+  #answer(response: Uint8Array): void {
+    this.send(response)
+    if (!this.#blocked) return
+    this.#answersQueuedBytes += response.length
     if (this.#queuedBytes > this.#hub.queueBytesMax || this.#hub.isFull) this.#pause()
-    if (this.#queuedBytes > 2 * this.#hub.queueBytesMax) this.end(new EtcdError('tooManyRequests'))
+    if (this.#answersQueuedBytes > 2 * this.#hub.queueBytesMax) this.end(new EtcdError('tooManyRequests'))
   }
 
   end(error: EtcdError | StatusError): void {
@@ -105,17 +114,19 @@ export class WatchStream {
     if (wanted === null) return
     if (this.#progressHeldBy !== null && this.#keepsBack(this.#progressHeldBy, wanted)) return
     let through = this.#hub.revision
-    if (through < wanted) return
+    let lowest = wanted
     for (const watcher of this.watchers.values()) {
       if (this.#keepsBack(watcher, wanted)) {
         this.#progressHeldBy = watcher
         return
       }
       through = Math.min(through, this.#hub.positionOf(watcher) ?? 0)
+      lowest = Math.max(lowest, watcher.firstRevision - 1)
     }
     this.#progressHeldBy = null
+    if (through < lowest) return
     this.progressWanted = this.#progressWantedNext > through ? this.#progressWantedNext : null
-    this.send(encodeDelivery(this.#hub.headerAt(through), wholeStreamId, emptyBytes))
+    this.#answer(encodeDelivery(this.#hub.headerAt(through), wholeStreamId, emptyBytes))
   }
 
   #keepsBack(watcher: Watcher, wanted: Revision): boolean {
@@ -141,6 +152,7 @@ export class WatchStream {
     }
     // From here on the watchers' positions and `hub.revision` belong together.
     this.#hub.flush()
+    if (this.#closed) return
     switch (request?.$case) {
       case 'create_request':
         this.#create(request.value)
@@ -173,12 +185,13 @@ export class WatchStream {
             ? etcdErrors.tooManyRequests.message
             : null
     if (reason !== null) {
-      this.send(encodeRefused(header, reason))
+      this.#answer(encodeRefused(header, reason))
       return
     }
     const id = request.watch_id === 0n ? this.#freeId() : request.watch_id
     const idField = encodeWatchId(id)
-    this.send(encodeCreated(header, idField))
+    this.#answer(encodeCreated(header, idField))
+    if (this.#closed) return
     const watcher = this.#hub.add(this, {
       id,
       idField,
@@ -190,7 +203,7 @@ export class WatchStream {
       progressNotify: request.progress_notify,
       costBytes,
       // Revisions beyond safe integers are never reached.
-      minRevision: request.start_revision === 0n ? present + 1 : Number(request.start_revision),
+      firstRevision: request.start_revision === 0n ? present + 1 : Number(request.start_revision),
     })
     this.#watchesBytes += costBytes
     this.watchers.set(id, watcher)
@@ -206,7 +219,7 @@ export class WatchStream {
     const watcher = this.watchers.get(id)
     if (watcher === undefined) return
     this.#forget(watcher)
-    this.send(encodeCanceled(this.#hub.header(), watcher.idField, 0))
+    this.#answer(encodeCanceled(this.#hub.header(), watcher.idField, 0))
     this.answerProgress()
   }
 
@@ -258,6 +271,7 @@ export class WatchStream {
       this.#queue = this.#queue.slice(this.#queueHead)
       this.#queueHead = 0
     }
+    if (this.#queue.length === 0) this.#answersQueuedBytes = 0
     if (!this.takesHistory || this.#closed) return
     if (this.#paused) {
       this.#paused = false

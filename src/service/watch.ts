@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts'
 import { EtcdError } from '../errors.ts'
 import type { Member } from './member.ts'
 import type { MessageStream } from './stream.ts'
-import { WatchHub } from './watch-hub.ts'
+import { type WatchBounds, WatchHub } from './watch-hub.ts'
 import { WatchStream } from './watch-stream.ts'
 import { systemTimers, type WatchTimers } from './watch-timers.ts'
 
@@ -12,7 +12,7 @@ export interface WatchOptions {
   readonly log: Log
   readonly timers?: WatchTimers
   /** For tests. */
-  readonly queueBytesMax?: number
+  readonly bounds?: Partial<WatchBounds>
 }
 
 export interface WatchService {
@@ -32,7 +32,12 @@ const leaderlessTimeoutsMax = 3
  */
 export function createWatchService(member: Member, options: WatchOptions): WatchService {
   const timers = options.timers ?? systemTimers
-  const hub = new WatchHub(member, timers, options.queueBytesMax ?? limits.watchStreamQueueBytesMax)
+  const hub = new WatchHub(member, timers, {
+    queueBytesMax: limits.watchStreamQueueBytesMax,
+    liveResponseBytesMax: limits.watchLiveResponseBytesMax,
+    fragmentBytesMax: member.info.maxRequestBytes + limits.grpcOverheadBytes,
+    ...options.bounds,
+  })
   let leaderless: { cancel(): void } | null = null
   let closed = false
 

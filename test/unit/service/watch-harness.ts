@@ -4,6 +4,7 @@ import type { EtcdError } from '../../../src/errors.ts'
 import type { StatusError } from '../../../src/service/status-error.ts'
 import type { MessageStream } from '../../../src/service/stream.ts'
 import { createWatchService } from '../../../src/service/watch.ts'
+import type { WatchBounds } from '../../../src/service/watch-hub.ts'
 import type { WatchTimers } from '../../../src/service/watch-timers.ts'
 import { CommitEncoder, CoreBridge } from '../../../src/threads/core-bridge.ts'
 import { LocalMember } from '../../../src/threads/local-member.ts'
@@ -231,7 +232,7 @@ function threadMember(core: FakeCore, timers: ManualTimers): ThreadMember {
   return member
 }
 
-export function watchHarness(options: { readonly queueBytesMax?: number; readonly threaded?: boolean } = {}) {
+export function watchHarness(options: { readonly bounds?: Partial<WatchBounds>; readonly threaded?: boolean } = {}) {
   const { threaded = false, ...rest } = options
   const core = new FakeCore()
   const timers = new ManualTimers()

@@ -428,7 +428,7 @@ test('a stopped client holds up nobody, keeps a bounded queue, and gets everythi
 })
 
 test('a client that asks and does not read is held back until it has read its answers', () => {
-  const { open } = watchHarness({ queueBytesMax: 1000 })
+  const { open } = watchHarness({ bounds: { queueBytesMax: 1000 } })
   const stream = open()
   stream.room = 1
   let asked = 0
@@ -440,7 +440,7 @@ test('a client that asks and does not read is held back until it has read its an
 })
 
 test('a client that goes on asking is ended before its answers fill the memory', () => {
-  const { open } = watchHarness({ queueBytesMax: 1000 })
+  const { open } = watchHarness({ bounds: { queueBytesMax: 1000 } })
   const stream = open()
   stream.room = 1
   // Each answer takes 20 bytes or more.
@@ -476,4 +476,161 @@ test('closing the service ends its streams and refuses new ones', () => {
   assert.equal(endedFor(stream), 'stopped')
   assert.equal(endedFor(open()), 'stopped')
   assert.equal(core.leaderListeners.size, 0)
+})
+
+/** The fragments' and the queue's worth of one large revision. */
+const largeChanges = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ put: `k${i}`, value: 'x'.repeat(300) }))
+
+test('a large revision in fragments does not overflow the stream of a client that reads slowly', () => {
+  const { open, commit } = watchHarness({ bounds: { queueBytesMax: 500, fragmentBytesMax: 700 } })
+  const stream = open()
+  stream.create('k', { range_end: 'l', fragment: true })
+  stream.room = 1
+  commit(...largeChanges(10))
+  assert.equal(stream.ended, null)
+  const responses = stream.take()
+  for (let n = 0; n < 20; n++) {
+    stream.drain(1)
+    responses.push(...stream.take())
+  }
+  assert.equal(responses.flatMap((response) => response.events).length, 10)
+  assert.deepEqual(
+    responses.slice(1).map((response) => response.fragment),
+    [true, true, true, true, false],
+  )
+})
+
+test('a call that ends while events are delivered takes none away from others', () => {
+  const { open, commit } = watchHarness()
+  const [ending, other] = [open(), open()]
+  // Two groups of one range: the first goes with its only watch.
+  ending.create('a', { prev_kv: true })
+  other.create('a')
+  ending.write = () => {
+    ending.disconnect()
+    return true
+  }
+  commit({ put: 'a' })
+  assert.deepEqual(other.lines(), ['#0 @1 created', '#0 @2 put a=a@2 mod=2'])
+})
+
+test('progress is answered although some watch lags at every moment', () => {
+  const { open, core, timers } = watchHarness()
+  for (let i = 0; i < 2500; i++) core.store.commit({ put: 'a' })
+  const stream = open()
+  stream.create('b')
+  stream.create('a', { start_revision: 1n })
+  stream.take()
+  stream.progress()
+  for (let turns = 0; turns < 12; turns++) {
+    // Each turn another watch begins in the past, and there is more to read.
+    core.commit({ put: 'a' })
+    stream.create('c', { start_revision: 2502n })
+    timers.turn()
+  }
+  assert.ok(stream.take().some((response) => response.watch_id === -1n && response.header!.revision >= 2501n))
+})
+
+test('unknown kinds of filters are ignored, and ids may be negative', () => {
+  const { open, commit } = watchHarness()
+  const stream = open()
+  stream.create('a', { filters: [7 as never, -1 as never], watch_id: -9223372036854775808n })
+  commit({ put: 'a' })
+  stream.cancel(-9223372036854775808n)
+  assert.deepEqual(stream.lines(), [
+    '#-9223372036854775808 @1 created',
+    '#-9223372036854775808 @2 put a=a@2 mod=2',
+    '#-9223372036854775808 @2 canceled',
+  ])
+})
+
+test('ten megabytes of history come in one response, as from etcd', () => {
+  const { open, core, timers } = watchHarness()
+  for (let i = 0; i < 10; i++) core.store.commit({ put: `k${i}`, value: 'x'.repeat(1024 * 1024) })
+  const stream = open()
+  stream.create('k', { range_end: 'l', start_revision: 1n })
+  timers.settle()
+  assert.deepEqual(
+    stream.take().map((response) => response.events.length),
+    [0, 10],
+  )
+})
+
+test('live events that come together are split between revisions where they are large', () => {
+  const { open, core, timers } = watchHarness({ bounds: { liveResponseBytesMax: 1500 } })
+  const stream = open()
+  stream.create('k', { range_end: 'l' })
+  stream.take()
+  core.commit(...largeChanges(3))
+  core.commit({ put: 'k0' })
+  core.commit(...largeChanges(6))
+  core.commit({ put: 'k0' })
+  timers.settle()
+  assert.deepEqual(
+    stream.take().map((response) => [response.header!.revision, response.events.length]),
+    [
+      [3n, 4],
+      [4n, 6],
+      [5n, 1],
+    ],
+  )
+})
+
+test('the memory of watches is bounded: who wants more is refused, and the stream lives on', () => {
+  const { open, commit } = watchHarness()
+  const stream = open()
+  const long = 'k'.repeat(8 * 1024 * 1024)
+  const count = Math.floor(limits.watchStreamWatchesBytesMax / (long.length + limits.watchOverheadBytes))
+  for (let i = 0; i <= count; i++) stream.create(long)
+  assert.deepEqual(stream.lines().slice(-2), [
+    `#${count - 1} @1 created`,
+    '#-1 @1 created canceled "etcdserver: too many requests"',
+  ])
+  stream.create('a')
+  stream.cancel(0n)
+  stream.create(long)
+  commit({ put: 'a' })
+  assert.deepEqual(stream.lines(), [
+    `#${count} @1 created`,
+    '#0 @1 canceled',
+    `#${count + 1} @1 created`,
+    `#${count} @2 put a=a@2 mod=2`,
+  ])
+})
+
+test('ten thousand watches on one stream, created and canceled again and again', () => {
+  const { open, commit } = watchHarness()
+  const stream = open()
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 10_000; i++) stream.create(`key${i}`, { range_end: i % 2 === 0 ? '' : 'kez' })
+    assert.equal(stream.take().filter((response) => response.created && !response.canceled).length, 10_000)
+    commit({ put: 'key9998' })
+    const events = stream.take()
+    assert.equal(new Set(events.map((response) => response.watch_id)).size, events.length)
+    // Its own watch, and those of ranges that begin at or below it.
+    assert.equal(
+      events.length,
+      1 + Array.from({ length: 5000 }, (_, i) => `key${2 * i + 1}`).filter((key) => key <= 'key9998').length,
+    )
+    for (let i = 0; i < 10_000; i++) stream.cancel(BigInt(round * 10_000 + i))
+    assert.equal(stream.take().length, 10_000)
+    commit({ put: 'key9998' })
+    assert.equal(stream.take().length, 0)
+  }
+})
+
+test('streams that come and go leave nothing behind', () => {
+  const { open, commit, core, timers } = watchHarness()
+  const before = core.committedListeners.size
+  for (let i = 0; i < 1000; i++) {
+    const stream = open()
+    stream.create('a', { progress_notify: true })
+    stream.create('a', { range_end: '\0', start_revision: 1n })
+    stream.progress()
+    if (i % 3 === 0) stream.room = 1
+    commit({ put: 'a' })
+    stream.disconnect()
+  }
+  assert.deepEqual([core.committedListeners.size, timers.pending, core.leaderListeners.size], [before, 0, 1])
 })
