@@ -16,6 +16,7 @@ import { createPeers, type PeerMembers } from './peer/peers.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
+import { systemResolver } from './security/system-resolver.ts'
 import { readTlsFiles } from './security/tls-files.ts'
 import { startTlsReload } from './security/tls-reload.ts'
 import type { MemberInfo } from './service/member.ts'
@@ -111,6 +112,7 @@ async function compose(
     members: peerUrlsById(knownMembers()),
     listenUrls: config.listenPeerUrls,
     tls: config.peerTls,
+    resolver: config.peerSkipClientSanVerification ? null : systemResolver,
     log,
     events: {
       receive: (message) => replica.receive(message),

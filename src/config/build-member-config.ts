@@ -84,6 +84,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     initialClusterToken: settings.text('initial-cluster-token'),
     clientTls,
     peerTls,
+    peerSkipClientSanVerification: settings.bool('experimental-peer-skip-client-san-verification'),
     heartbeatIntervalMs,
     electionTimeoutMs,
     preVote: settings.bool('pre-vote'),

@@ -144,7 +144,12 @@ export const flagGroups: readonly FlagGroup[] = [
       built('insecure', 'bool', 'false', 'Allow plaintext listeners beyond the loopback interface.'),
       known('auto-tls', 'bool', 'false'),
       known('peer-auto-tls', 'bool', 'false'),
-      known('experimental-peer-skip-client-san-verification', 'bool', 'false'),
+      built(
+        'experimental-peer-skip-client-san-verification',
+        'bool',
+        'false',
+        "Take a member's certificate from any address, not only from those that it names.",
+      ),
       known('cors', 'list', '*'),
       known('host-whitelist', 'list', '*'),
       known('auth-token', 'string', 'simple'),

@@ -14,6 +14,8 @@ export interface MemberConfig {
   readonly initialClusterToken: string
   readonly clientTls: TlsFiles | null
   readonly peerTls: TlsFiles | null
+  /** Members' certificates are good from any address. */
+  readonly peerSkipClientSanVerification: boolean
   readonly heartbeatIntervalMs: number
   readonly electionTimeoutMs: number
   readonly preVote: boolean

@@ -6,7 +6,9 @@ import type { TlsFiles } from '../config/member-config.ts'
 import type { Message } from '../raft/types.ts'
 import type { PeerEvents, Peers } from '../replica/ports.ts'
 import { DialerTls } from '../security/dialer-tls.ts'
+import { type Resolver, remoteAddressProblem } from '../security/remote-address.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
+import type { Certificate } from '../x509/index.ts'
 import { Acceptor } from './acceptor.ts'
 import { Keepalive } from './keepalive.ts'
 import { encodeMemberList, type PeerMembers } from './member-list.ts'
@@ -28,6 +30,8 @@ export interface PeersOptions {
   readonly events: PeerEvents
   readonly log: Log
   readonly timeouts?: Partial<PeerTimeouts>
+  /** Finds out whether a certificate may be used from the address that it is used from. Null: that is not asked. */
+  readonly resolver?: Resolver | null
 }
 
 export interface PeerTransport {
@@ -66,6 +70,12 @@ export function createPeers(options: PeersOptions): PeerTransport {
   const listeners: Listener[] = []
   const roster = new MemberRoster(self.memberId, scheme, log)
   let state: 'new' | 'started' | 'closed' = 'new'
+
+  const { resolver = null } = options
+  const admission =
+    resolver === null
+      ? {}
+      : { admit: (leaf: Certificate, address: string) => remoteAddressProblem(leaf, address, resolver) }
 
   const acceptor = new Acceptor(context, {
     urlsOf: (member) => links.get(member)?.urls,
@@ -148,7 +158,16 @@ export function createPeers(options: PeersOptions): PeerTransport {
           const { handshakeMsMax } = limits
           const alpn = [peerAlpn]
           listeners.push(
-            await listen({ url, tls: options.tls, alpn, reusePort: false, handshakeMsMax, log, onConnection }),
+            await listen({
+              url,
+              tls: options.tls,
+              alpn,
+              reusePort: false,
+              handshakeMsMax,
+              log,
+              onConnection,
+              ...admission,
+            }),
           )
         }
       } catch (error) {

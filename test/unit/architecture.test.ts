@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   storage: ['base', 'wire', 'raft', 'mvcc', 'replica'],
   x509: ['base'],
   security: ['base', 'config', 'x509'],
-  peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'security'],
+  peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
   grpc: ['base', 'errors.ts', 'wire', 'service', 'config', 'security'],
   threads: ['base', 'errors.ts', 'wire', 'mvcc', 'apply', 'service', 'replica', 'config', 'logging', 'storage', 'grpc'],
   pki: ['base', 'x509'],

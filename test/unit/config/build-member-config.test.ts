@@ -30,6 +30,7 @@ test('without flags a member is what etcd makes of none', () => {
     initialClusterToken: 'etcd-cluster',
     clientTls: null,
     peerTls: null,
+    peerSkipClientSanVerification: false,
     heartbeatIntervalMs: 100,
     electionTimeoutMs: 1000,
     preVote: true,
