@@ -1,0 +1,101 @@
+import fc from 'fast-check'
+import type { Entry } from '../../src/raft/types.ts'
+import {
+  Command_Kind,
+  ConfChange,
+  ConfChange_Type,
+  LeaseCheckpoints,
+  MemberRecord,
+} from '../../src/wire/gen/internal.ts'
+import {
+  CompactionRequest,
+  DeleteRangeRequest,
+  LeaseGrantRequest,
+  LeaseRevokeRequest,
+  PutRequest,
+  TxnRequest,
+} from '../../src/wire/gen/rpc.ts'
+import { deleteRequests, putRequests, txnRequests } from './arbitrary-requests.ts'
+import { commandData, memberRecord, putRequest, self, txnRequest } from './commands.ts'
+
+const leases = fc.constantFrom(11n, 12n, 13n)
+
+/** A transaction that writes and then meets a put that cannot be, also one nested. */
+const halfGoodTxns = fc.tuple(putRequests, fc.boolean()).map(([put, isNested]) => {
+  const bad = { request: { $case: 'request_put', value: putRequest({ ...put, lease: 99n }) } } as const
+  const good = { request: { $case: 'request_put', value: putRequest({ key: Buffer.from('good') }) } } as const
+  const nested = { request: { $case: 'request_txn', value: txnRequest({ success: [bad] }) } } as const
+  return txnRequest({ success: [good, isNested ? nested : bad] })
+})
+
+const commands: fc.Arbitrary<Uint8Array> = fc.oneof(
+  { weight: 8, arbitrary: putRequests.map((put) => commandData(Command_Kind.PUT, PutRequest.encode(put).finish())) },
+  {
+    weight: 4,
+    arbitrary: deleteRequests.map((request) =>
+      commandData(Command_Kind.DELETE_RANGE, DeleteRangeRequest.encode(request).finish()),
+    ),
+  },
+  {
+    weight: 8,
+    arbitrary: fc
+      .oneof({ weight: 6, arbitrary: txnRequests }, { weight: 1, arbitrary: halfGoodTxns })
+      .map((txn) => commandData(Command_Kind.TXN, TxnRequest.encode(txn).finish())),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .record({ revision: fc.bigInt(-1n, 30n), physical: fc.boolean() })
+      .map((request) => commandData(Command_Kind.COMPACT, CompactionRequest.encode(request).finish())),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .record({ ID: leases, TTL: fc.bigInt(0n, 100n) })
+      .map((request) => commandData(Command_Kind.LEASE_GRANT, LeaseGrantRequest.encode(request).finish())),
+  },
+  {
+    weight: 1,
+    arbitrary: leases.map((ID) => commandData(Command_Kind.LEASE_REVOKE, LeaseRevokeRequest.encode({ ID }).finish())),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .array(fc.record({ id: leases, remaining_seconds: fc.bigInt(-1n, 60n) }), { maxLength: 3 })
+      .map((checkpoints) =>
+        commandData(Command_Kind.LEASE_CHECKPOINT, LeaseCheckpoints.encode({ checkpoints }).finish()),
+      ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(self, 8n, 9n).map((id) => {
+      const record = memberRecord({ id, name: 'm', client_urls: ['http://127.0.0.1:2'] })
+      return commandData(Command_Kind.PUBLISH_MEMBER, MemberRecord.encode(record).finish())
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.nat(10), fc.uint8Array({ maxLength: 20 }))
+      .map(([kind, request]) => commandData(kind as Command_Kind, request)),
+  },
+)
+
+const confChanges: fc.Arbitrary<Uint8Array> = fc
+  .record({ type: fc.constantFrom(...Object.values(ConfChange_Type)), id: fc.constantFrom(8n, 9n) })
+  .map(({ type, id }) => {
+    const member = memberRecord({ id, name: 'm', peer_urls: [`http://127.0.0.1:${id}`], is_learner: true })
+    return ConfChange.encode({ proposal_id: 1n, proposer_id: self, type, member_id: id, member }).finish()
+  })
+
+/** Committed entries of every kind, from index 1 on: writes that are accepted, refused, unreadable, and no-ops. */
+export const logs: fc.Arbitrary<readonly Entry[]> = fc
+  .array(
+    fc.oneof(
+      { weight: 20, arbitrary: commands.map((data) => ({ type: 'normal' as const, data })) },
+      { weight: 1, arbitrary: confChanges.map((data) => ({ type: 'confChange' as const, data })) },
+      { weight: 1, arbitrary: fc.constant({ type: 'normal' as const, data: new Uint8Array(0) }) },
+    ),
+    { minLength: 1, maxLength: 60, size: 'max' },
+  )
+  .map((all) => all.map((entry, i): Entry => ({ ...entry, term: 1 + Math.floor(i / 20), index: i + 1 })))
