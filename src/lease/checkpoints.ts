@@ -16,6 +16,9 @@ export interface Checkpoint {
   readonly remainingSeconds: number
 }
 
+/** When to look again at a lease that is due and cannot be checkpointed now. */
+const retryMs = 1000
+
 /** The next checkpoints to propose, from now on what the log says of these leases. At most one batch. */
 export function checkpointsDue(lessor: Lessor, nowMs: number): Checkpoint[] {
   const { leases, checkpoints, checkpointMs } = lessor
@@ -72,5 +75,5 @@ function watch({ checkpoints, checkpointMs }: Lessor, id: LeaseId, lease: LeaseC
   if (checkpointMs === null || lease.watched || lease.loggedSeconds * 1000 <= checkpointMs) return
   const atMs = lease.expiresAtMs - lease.loggedSeconds * 1000 + checkpointMs
   lease.watched = true
-  checkpoints.push({ atMs: atMs > nowMs ? atMs : nowMs + checkpointMs, id, lease })
+  checkpoints.push({ atMs: atMs > nowMs ? atMs : nowMs + retryMs, id, lease })
 }
