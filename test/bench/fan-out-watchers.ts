@@ -4,7 +4,7 @@
  */
 import { WatchRequest } from '../../src/wire/gen/rpc.ts'
 import type { Identity } from '../support/certificates.ts'
-import { GrpcConnection } from './grpc-connection.ts'
+import { GrpcConnection } from '../support/grpc-connection.ts'
 
 export interface WatchersPlan {
   readonly url: string

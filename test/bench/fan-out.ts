@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { PutRequest } from '../../src/wire/gen/rpc.ts'
 import { TestCluster } from '../support/cluster.ts'
+import { GrpcConnection } from '../support/grpc-connection.ts'
 import { cleanEnvironment } from '../support/run.ts'
 import { within } from '../support/within.ts'
 import type { FromWatchers, ToWatchers, WatchersPlan } from './fan-out-watchers.ts'
-import { GrpcConnection } from './grpc-connection.ts'
 
 const watchersScript = fileURLToPath(new URL('./fan-out-watchers.ts', import.meta.url))
 const waitMsMax = 60_000

@@ -1,6 +1,7 @@
 /** `npm run bench -- <name> [options]`: measurements on real processes. Each prints its figures, and fails on wrong answers. */
 const benches: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): Promise<void> }>>> = {
   'fan-out': () => import('./fan-out.ts'),
+  leases: () => import('./leases.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)

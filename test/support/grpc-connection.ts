@@ -1,15 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
-import type { Identity } from '../support/certificates.ts'
+import type { Identity } from './certificates.ts'
 
 const prefixBytes = 5
-const windowBytes = 16 * 1024 * 1024
+const windowBytesMax = 16 * 1024 * 1024
 
-/** A gRPC client without anything that costs time: the measured server shares the machine with it. */
+/**
+ * A gRPC client without anything that costs time, for benchmarks, where the server shares the machine with it, and without
+ * anything that helps, for tests: streams can be left unread and reset.
+ */
 export class GrpcConnection implements Disposable {
   readonly #session: ClientHttp2Session
 
-  constructor(url: string, identity: Identity) {
+  /** @param windowBytes what the server may send ahead, on each stream and on all. */
+  constructor(url: string, identity: Identity, windowBytes: number = windowBytesMax) {
     this.#session = connect(url, {
       ca: readFileSync(identity.caFile),
       cert: readFileSync(identity.certFile),
@@ -29,7 +33,9 @@ export class GrpcConnection implements Disposable {
       [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
       [constants.HTTP2_HEADER_TE]: 'trailers',
     })
-    let rest: Buffer | null = null
+    /** The beginning of a message, in pieces: joined once, when it is whole. */
+    let pieces: Buffer[] = []
+    let missing = 0
     let problem: string | null = 'the call ended without a status'
     const status = (headers: Record<string, unknown>): void => {
       const code = headers['grpc-status']
@@ -42,15 +48,23 @@ export class GrpcConnection implements Disposable {
     })
     stream.on('close', () => onEnd(problem))
     stream.on('data', (chunk: Buffer) => {
-      const bytes: Buffer = rest === null ? chunk : Buffer.concat([rest, chunk])
+      missing -= chunk.length
+      if (pieces.length > 0) pieces.push(chunk)
+      if (missing > 0) return
+      const bytes = pieces.length > 0 ? Buffer.concat(pieces) : chunk
       let at = 0
-      while (bytes.length - at >= prefixBytes) {
-        const end = at + prefixBytes + bytes.readUInt32BE(at + 1)
-        if (end > bytes.length) break
-        onMessage(bytes.subarray(at + prefixBytes, end))
-        at = end
+      missing = 0
+      while (at < bytes.length) {
+        const head = bytes.length - at
+        const size = head < prefixBytes ? prefixBytes : prefixBytes + bytes.readUInt32BE(at + 1)
+        if (size > head) {
+          missing = size - head
+          break
+        }
+        onMessage(bytes.subarray(at + prefixBytes, at + size))
+        at += size
       }
-      rest = at === bytes.length ? null : bytes.subarray(at)
+      pieces = at === bytes.length ? [] : [bytes.subarray(at)]
     })
     return new Call(stream)
   }
@@ -92,5 +106,18 @@ export class Call {
 
   end(): void {
     this.#stream.end()
+  }
+
+  /** Takes no more from the server, until `read`. */
+  stopReading(): void {
+    this.#stream.pause()
+  }
+
+  read(): void {
+    this.#stream.resume()
+  }
+
+  reset(): void {
+    this.#stream.close(constants.NGHTTP2_CANCEL)
   }
 }
