@@ -1,7 +1,7 @@
 import { memberList } from '../service/cluster.ts'
 import { campaign, leader, proclaim, resign } from '../service/election.ts'
 import { observe } from '../service/election-observer.ts'
-import { healthCheck, healthWatch } from '../service/health.ts'
+import type { HealthService } from '../service/health.ts'
 import { compact, deleteRange, put, range, txn } from '../service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../service/lease.ts'
 import { leaseKeepAlive } from '../service/lease-keep-alive.ts'
@@ -11,9 +11,17 @@ import type { WatchHandler } from '../service/own-watch.ts'
 import { TurnQueue } from '../service/turn-queue.ts'
 import type { BidiHandler, MethodTable, ServerStreamHandler, UnaryHandler } from './method.ts'
 
+/** The services that live as long as the table and know of each other's calls. */
+export interface TableServices {
+  readonly watch: WatchHandler
+  readonly health: HealthService
+}
+
 /** The one table of methods: what each needs, who answers it and what it is called in metrics. */
-export function methodTable(watch: WatchHandler): MethodTable {
+export function methodTable({ watch, health }: TableServices): MethodTable {
   const serveWatch: BidiHandler = (_member, stream) => watch.serve(stream)
+  const checkHealth: UnaryHandler = (_member, request) => health.check(request)
+  const watchHealth: ServerStreamHandler = (_member, request, stream) => health.watch(request, stream)
   const turns = new TurnQueue(watch)
   const lockInTurn: UnaryHandler = (member, request, call) => lock(turns, member, request, call)
   const campaignInTurn: UnaryHandler = (member, request, call) => campaign(turns, member, request, call)
@@ -115,8 +123,8 @@ export function methodTable(watch: WatchHandler): MethodTable {
       Resign: { kind: 'unary', handler: resign, access: 'keys', onLearner: 'refuse', label: 'election.resign' },
     },
     'grpc.health.v1.Health': {
-      Check: { kind: 'unary', handler: healthCheck, access: 'open', onLearner: 'serve', label: 'health.check' },
-      Watch: { kind: 'serverStream', handler: healthWatch, access: 'open', onLearner: 'serve', label: 'health.watch' },
+      Check: { kind: 'unary', handler: checkHealth, access: 'open', onLearner: 'serve', label: 'health.check' },
+      Watch: { kind: 'serverStream', handler: watchHealth, access: 'open', onLearner: 'serve', label: 'health.watch' },
     },
   }
 }

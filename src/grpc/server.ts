@@ -1,4 +1,6 @@
+import { createHealthService } from '../service/health.ts'
 import { createWatchService } from '../service/watch.ts'
+import { methodNames } from './method.ts'
 import { methodTable } from './methods.ts'
 import { startTransport, type Transport, type TransportOptions } from './transport.ts'
 
@@ -12,9 +14,10 @@ export type ClientServer = Transport
  */
 export async function serveClients(options: ServeClientsOptions): Promise<ClientServer> {
   const watch = createWatchService(options.member, { log: options.log })
+  const health = createHealthService(options.member, Object.keys(methodNames))
   let transport: Transport
   try {
-    transport = await startTransport({ ...options, table: methodTable(watch) })
+    transport = await startTransport({ ...options, table: methodTable({ watch, health }) })
   } catch (error) {
     watch.close()
     throw error
@@ -23,6 +26,7 @@ export async function serveClients(options: ServeClientsOptions): Promise<Client
     addresses: transport.addresses,
     reloadTls: transport.reloadTls,
     close(drainMs) {
+      health.stop()
       // Watches never end by themselves: their clients are told to go elsewhere first.
       watch.close()
       return transport.close(drainMs)

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { methodNames, methodPaths } from '../../../src/grpc/method.ts'
 import { methodTable } from '../../../src/grpc/methods.ts'
+import { createHealthService } from '../../../src/service/health.ts'
+import { FakeMember } from '../../support/fake-member.ts'
 
 /** `package.Service` -> its methods with their kinds, read from the .proto files as text. */
 function servicesOfProto(file: string): Map<string, Map<string, string>> {
@@ -23,7 +25,7 @@ function servicesOfProto(file: string): Map<string, Map<string, string>> {
 
 const files = ['rpc.proto', 'lock.proto', 'election.proto', 'health.proto']
 const services = new Map(files.flatMap((file) => [...servicesOfProto(file)]))
-const table = methodTable({ serve: () => {} })
+const table = methodTable({ watch: { serve: () => {} }, health: createHealthService(new FakeMember(), []) })
 
 test('the names are those of the .proto files, no more and no less', () => {
   const fromProto = Object.fromEntries([...services].map(([service, methods]) => [service, [...methods.keys()].sort()]))

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memberId, noMember } from '../../../src/base/ids.ts'
-import { Code } from '../../../src/errors.ts'
+import { Code, EtcdError } from '../../../src/errors.ts'
 import type { Pair, ReadView } from '../../../src/mvcc/view.ts'
 import { refuseOnLearner } from '../../../src/service/admission.ts'
 import { memberList } from '../../../src/service/cluster.ts'
 import { decodeRequest } from '../../../src/service/decode.ts'
-import { healthCheck, healthWatch } from '../../../src/service/health.ts'
+import { createHealthService } from '../../../src/service/health.ts'
 import { alarm, downgrade, status } from '../../../src/service/maintenance.ts'
 import { HealthCheckRequest, HealthCheckResponse } from '../../../src/wire/gen/health.ts'
 import { MemberRecord } from '../../../src/wire/gen/internal.ts'
@@ -95,21 +95,27 @@ test('alarms can be listed and not set', () => {
 
 test('health tells the truth: serving with a leader, not serving without', () => {
   const member = new FakeMember()
+  const health = createHealthService(member, ['etcdserverpb.KV'])
   const ask = (service: string): number => {
     const request = HealthCheckRequest.encode({ service }).finish()
-    return HealthCheckResponse.decode(healthCheck(member, request)).status
+    return HealthCheckResponse.decode(health.check(request)).status
   }
   assert.equal(ask(''), 1)
   assert.equal(ask('etcdserverpb.KV'), 1)
   member.currentLeader = noMember
   assert.equal(ask(''), 2)
+  member.setLeader(memberId(5n))
+  assert.equal(ask('etcdserverpb.KV'), 1)
+  health.stop()
+  assert.equal(ask('etcdserverpb.KV'), 2)
   assert.throws(() => ask('nobody'), { name: 'StatusError', code: Code.NotFound })
 })
 
 test('a health watch tells every change once, until the client goes', () => {
   const member = new FakeMember()
   const stream = new FakeStream()
-  healthWatch(member, none, stream)
+  const health = createHealthService(member, [])
+  health.watch(none, stream)
   member.setLeader(noMember)
   member.setLeader(noMember)
   member.setLeader(memberId(5n))
@@ -122,9 +128,19 @@ test('a health watch tells every change once, until the client goes', () => {
   assert.equal(member.listeners, 0)
 
   const unknown = new FakeStream()
-  healthWatch(member, HealthCheckRequest.encode({ service: 'nobody' }).finish(), unknown)
+  health.watch(HealthCheckRequest.encode({ service: 'nobody' }).finish(), unknown)
   assert.deepEqual(HealthCheckResponse.decode(unknown.written[0]!).status, 3)
   assert.equal(unknown.ended, undefined)
+
+  const last = new FakeStream()
+  health.watch(none, last)
+  health.stop()
+  health.stop()
+  assert.deepEqual(
+    last.written.map((bytes) => HealthCheckResponse.decode(bytes).status),
+    [1, 2],
+  )
+  assert.deepEqual(last.ended?.error, new EtcdError('stopped'))
 })
 
 test('a learner refuses until it is promoted; a voter is never asked again', () => {
