@@ -58,7 +58,7 @@ const stages = {
   }),
   unit: () => tests('unit', 'test/{unit,contract}/**/*.test.ts', 4),
   sim: () => tests('sim', 'test/sim/**/*.test.ts', 2),
-  e2e: () => tests('e2e', 'test/{conformance,e2e}/**/*.test.ts', 1),
+  e2e: () => tests('e2e', 'test/{conformance,differential,e2e}/**/*.test.ts', 1),
 }
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(stages)

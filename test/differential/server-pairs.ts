@@ -1,0 +1,51 @@
+import { Server } from './server.ts'
+
+export interface ServerPair {
+  readonly etcd: Server
+  readonly leasehold: Server
+}
+
+/** Fresh pairs of servers, of which the next starts while one is in use. */
+export class ServerPairs implements AsyncDisposable {
+  #next: Promise<ServerPair>
+
+  constructor() {
+    this.#next = startAhead()
+  }
+
+  /** Lends a pair to `use`, and disposes of it. */
+  async with<T>(use: (pair: ServerPair) => Promise<T>): Promise<T> {
+    const pair = await this.#next
+    this.#next = startAhead()
+    try {
+      return await use(pair)
+    } finally {
+      await stop(pair)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await stop(await this.#next)
+  }
+}
+
+/** A failure is thrown to whoever comes for the pair. */
+function startAhead(): Promise<ServerPair> {
+  const pair = start()
+  pair.catch(() => {})
+  return pair
+}
+
+async function start(): Promise<ServerPair> {
+  const started = await Promise.allSettled([Server.start('etcd'), Server.start('leasehold')])
+  const [etcd, leasehold] = started
+  if (etcd.status === 'fulfilled' && leasehold.status === 'fulfilled') {
+    return { etcd: etcd.value, leasehold: leasehold.value }
+  }
+  for (const result of started) if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]()
+  throw started.find((result) => result.status === 'rejected')!.reason
+}
+
+async function stop({ etcd, leasehold }: ServerPair): Promise<void> {
+  await Promise.all([etcd[Symbol.asyncDispose](), leasehold[Symbol.asyncDispose]()])
+}
