@@ -42,8 +42,7 @@ export interface PeerTransport {
   setMembers(members: PeerMembers): void
   /** Where it listens, in the order of `listenUrls`. */
   addresses(): readonly AddressInfo[]
-  /** How long our connection to `member` has been up; null: it is down, or no such member. */
-  connectedMs(member: MemberId): number | null
+  readonly connectedMs: Peers['connectedMs']
   /**
    * Reads the TLS files again, and closes connections whose certificates are no longer good.
    *
@@ -137,6 +136,7 @@ export function createPeers(options: PeersOptions): PeerTransport {
       else if (link === undefined) failLater(done, 'timeoutConnectionLost')
       else link.call(method, request, done)
     },
+    connectedMs: (member) => links.get(member)?.connectedMs() ?? null,
   }
 
   const close = async (): Promise<void> => {
@@ -183,7 +183,7 @@ export function createPeers(options: PeersOptions): PeerTransport {
     },
     setMembers,
     addresses: () => listeners.map((listener) => listener.address),
-    connectedMs: (member) => links.get(member)?.connectedMs() ?? null,
+    connectedMs: peers.connectedMs,
     reloadTls() {
       tls?.reload()
       for (const listener of listeners) listener.reload()

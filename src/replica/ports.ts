@@ -86,6 +86,8 @@ export interface Peers {
   sendSnapshot(message: Message, source: SnapshotSource, done: Done): void
   /** Asks another member (the leader) a question; fails with an EtcdError. */
   call(to: MemberId, method: PeerMethod, request: Uint8Array, done: PeerCallDone): void
+  /** How long our connection to `member` has been up; null: it is down, or no such member. */
+  connectedMs(member: MemberId): number | null
 }
 
 export type PeerMethod = 'leaseRenew' | 'leaseTimeToLive' | 'leaseExpiries'

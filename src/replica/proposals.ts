@@ -1,7 +1,7 @@
 import type { Applied } from '../apply/apply.ts'
 import type { Outcome } from '../apply/outcome.ts'
 import type { MemberId } from '../base/ids.ts'
-import { EtcdError } from '../errors.ts'
+import { EtcdError, type EtcdErrorReason } from '../errors.ts'
 import type { Proposal } from '../raft/types.ts'
 
 export type OutcomeDone = (error: Error | null, outcome: Outcome | null) => void
@@ -9,8 +9,7 @@ export type OutcomeDone = (error: Error | null, outcome: Outcome | null) => void
 interface Waiter {
   readonly done: OutcomeDone
   readonly deadlineMs: number
-  /** How often the leader had changed when this was proposed. */
-  readonly leaderChanges: number
+  readonly proposal: Proposal
 }
 
 /**
@@ -20,18 +19,22 @@ interface Waiter {
 export class Proposals {
   readonly #self: MemberId
   readonly #timeoutMs: number
+  readonly #reasonOf: (startMs: number) => EtcdErrorReason
   /** In order of deadline, because every proposal gets the same time and a Map keeps insertion order. */
   readonly #waiters = new Map<bigint, Waiter>()
   #unsent: Proposal[] = []
   #unsentBytes = 0
   #nextId: bigint
-  #leaderChanges = 0
 
-  /** @param firstId differs at each start of the process, so that an old entry never answers a new waiter. */
-  constructor(self: MemberId, firstId: bigint, timeoutMs: number) {
+  /**
+   * @param firstId differs at each start of the process, so that an old entry never answers a new waiter.
+   * @param reasonOf why a write that was proposed at that time has got no answer.
+   */
+  constructor(self: MemberId, firstId: bigint, timeoutMs: number, reasonOf: (startMs: number) => EtcdErrorReason) {
     this.#self = self
     this.#nextId = firstId
     this.#timeoutMs = timeoutMs
+    this.#reasonOf = reasonOf
   }
 
   get unsentBytes(): number {
@@ -44,10 +47,10 @@ export class Proposals {
   add(type: Proposal['type'], encode: (id: bigint) => Uint8Array, nowMs: number, done: OutcomeDone): void {
     const id = this.#nextId
     this.#nextId = BigInt.asUintN(64, id + 1n)
-    this.#waiters.set(id, { done, deadlineMs: nowMs + this.#timeoutMs, leaderChanges: this.#leaderChanges })
-    const data = encode(id)
-    this.#unsent.push({ type, data })
-    this.#unsentBytes += data.length
+    const proposal = { type, data: encode(id) }
+    this.#waiters.set(id, { done, deadlineMs: nowMs + this.#timeoutMs, proposal })
+    this.#unsent.push(proposal)
+    this.#unsentBytes += proposal.data.length
   }
 
   takeUnsent(): readonly Proposal[] {
@@ -73,19 +76,18 @@ export class Proposals {
     }
   }
 
-  leaderChanged(): void {
-    this.#leaderChanges++
-  }
-
   expire(nowMs: number): void {
+    const expired = new Set<Proposal>()
     for (const [id, waiter] of this.#waiters) {
       if (waiter.deadlineMs > nowMs) break
       this.#waiters.delete(id)
-      const leaderFailed = waiter.leaderChanges !== this.#leaderChanges
-      waiter.done(new EtcdError(leaderFailed ? 'timeoutLeaderFailure' : 'timeout'), null)
+      expired.add(waiter.proposal)
+      waiter.done(new EtcdError(this.#reasonOf(waiter.deadlineMs - this.#timeoutMs)), null)
     }
-    // What has waited for a leader until nobody listens any more must not be written later.
+    // What has waited for a leader until nobody listens any more must not be written later, nor take up room.
     if (this.#waiters.size === 0) this.takeUnsent()
+    else if (expired.size > 0 && this.#unsent.length > 0)
+      this.putBack(this.takeUnsent().filter((proposal) => !expired.has(proposal)))
   }
 
   failAll(error: Error): void {

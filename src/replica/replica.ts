@@ -5,7 +5,7 @@ import { formatId, type Index, type LeaseId, type MemberId, noMember, type Revis
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
-import { EtcdError } from '../errors.ts'
+import { EtcdError, type EtcdErrorReason } from '../errors.ts'
 import { getApplied, getConfState } from '../mvcc/meta.ts'
 import { createRaft, hasReady, type Raft, type RaftStatus, raftStatus, step, takeReady } from '../raft/index.ts'
 import {
@@ -45,6 +45,7 @@ import { type BarrierDone, ReadBarriers } from './read-barriers.ts'
 import { recover } from './recovery.ts'
 import { Snapshots } from './snapshots.ts'
 import { submitInOrder } from './submit-in-order.ts'
+import { timeoutReason } from './timeout-reason.ts'
 
 export interface ReplicaOptions {
   readonly info: MemberInfo
@@ -110,6 +111,8 @@ export class Replica implements PeerEvents, CoreHandle {
   #pumpScheduled = false
   #failed: Error | null = null
   #leader: MemberId = noMember
+  /** When the newest leader appeared. */
+  #electedMs: number | null = null
   #term: Term
   /** Index of the newest committed entry handed to apply. */
   #handedOut: Index
@@ -147,7 +150,7 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#handedOut = applied.index
     const timeoutMs = requestTimeoutBaseMs + 2 * info.electionTimeoutMs
     const firstId = (): bigint => (BigInt(random.below(0x7fffffff)) << 32n) | 1n
-    this.#proposals = new Proposals(info.memberId, firstId(), timeoutMs)
+    this.#proposals = new Proposals(info.memberId, firstId(), timeoutMs, (startMs) => this.#timeoutReason(startMs))
     this.#reads = new ReadBarriers(firstId(), timeoutMs, readRetryMs)
     this.#persist = new PersistStage(ports.log, hardState, {
       persisted: (last) => this.#input({ kind: 'persisted', last }, 'now'),
@@ -442,11 +445,13 @@ export class Replica implements PeerEvents, CoreHandle {
   #leaderMoved({ role, leader, term }: NonNullable<Ready['soft']>): void {
     const changed = leader !== this.#leader || term !== this.#term
     if (leader !== this.#leader) {
-      this.#proposals.leaderChanged()
       this.#reads.retryAll()
       const fields = { member: formatId(this.info.memberId), leader: formatId(leader), term }
       if (leader === noMember) this.#report.info('lost leader', fields)
-      else this.#report.info('raft leader elected', fields)
+      else {
+        this.#electedMs = this.#clock.nowMs()
+        this.#report.info('raft leader elected', fields)
+      }
     }
     if (role === 'leader') {
       if (this.#electedTerm !== term && !(this.#leases.inOffice && this.#term === term)) {
@@ -562,6 +567,18 @@ export class Replica implements PeerEvents, CoreHandle {
     const waiters = this.#compactionWaiters
     this.#compactionWaiters = []
     for (const waiter of waiters) waiter(error)
+  }
+
+  #timeoutReason(startMs: number): EtcdErrorReason {
+    return timeoutReason(startMs, {
+      self: this.info.memberId,
+      voters: this.raftStatus().confState.voters,
+      leader: this.#leader,
+      electedMs: this.#electedMs,
+      electionTimeoutMs: this.info.electionTimeoutMs,
+      nowMs: this.#clock.nowMs(),
+      connectedMs: (member) => this.#ports.peers.connectedMs(member),
+    })
   }
 
   #refuse(done: (error: Error) => void): boolean {

@@ -60,6 +60,8 @@ export function openPeerLinks(options: PeerLinksOptions): Peers {
         ),
       )
     },
+    // Its network knows no connections that could be lost.
+    connectedMs: () => Number.POSITIVE_INFINITY,
   }
 }
 

@@ -25,7 +25,7 @@ const applied = (id: bigint, proposer = self, revision = 2): Applied => ({
 })
 
 test('a verdict reaches the one who proposed, once', () => {
-  const proposals = new Proposals(self, 5n, 7000)
+  const proposals = new Proposals(self, 5n, 7000, () => 'timeout')
   const { answers, done } = collect()
   proposals.add('normal', () => emptyBytes, 0, done)
   assert.equal(proposals.takeUnsent().length, 1)
@@ -34,7 +34,7 @@ test('a verdict reaches the one who proposed, once', () => {
 })
 
 test('another member’s proposal with the same id is not ours', () => {
-  const proposals = new Proposals(self, 5n, 7000)
+  const proposals = new Proposals(self, 5n, 7000, () => 'timeout')
   const { answers, done } = collect()
   proposals.add('normal', () => emptyBytes, 0, done)
   proposals.settle([applied(5n, memberId(2n))])
@@ -43,28 +43,23 @@ test('another member’s proposal with the same id is not ours', () => {
   assert.equal(proposals.wants(5n, self), true)
 })
 
-for (const { name, leaderChanges, want } of [
-  { name: 'under one leader', leaderChanges: 0, want: 'etcdserver: request timed out' },
-  {
-    name: 'across a change of leader',
-    leaderChanges: 1,
-    want: 'etcdserver: request timed out, possibly due to previous leader failure',
-  },
-]) {
-  test(`a proposal that times out ${name}`, () => {
-    const proposals = new Proposals(self, 1n, 7000)
-    const { answers, done } = collect()
-    proposals.add('normal', () => emptyBytes, 0, done)
-    for (let i = 0; i < leaderChanges; i++) proposals.leaderChanged()
-    proposals.expire(6999)
-    assert.deepEqual(answers, [])
-    proposals.expire(7000)
-    assert.deepEqual(answers, [want])
+test('a proposal that times out is told why, by the time at which it was made', () => {
+  const starts: number[] = []
+  const proposals = new Proposals(self, 1n, 7000, (startMs) => {
+    starts.push(startMs)
+    return 'timeoutLeaderFailure'
   })
-}
+  const { answers, done } = collect()
+  proposals.add('normal', () => emptyBytes, 50, done)
+  proposals.expire(7049)
+  assert.deepEqual(answers, [])
+  proposals.expire(7050)
+  assert.deepEqual(answers, ['etcdserver: request timed out, possibly due to previous leader failure'])
+  assert.deepEqual(starts, [50])
+})
 
 test('what nobody waits for any more is not sent when a leader appears', () => {
-  const proposals = new Proposals(self, 1n, 7000)
+  const proposals = new Proposals(self, 1n, 7000, () => 'timeout')
   const { done } = collect()
   proposals.add('normal', () => new Uint8Array(10), 0, done)
   proposals.putBack(proposals.takeUnsent())
@@ -74,8 +69,22 @@ test('what nobody waits for any more is not sent when a leader appears', () => {
   assert.equal(proposals.unsentBytes, 0)
 })
 
+test('what timed out is not sent though others still wait for a leader', () => {
+  const proposals = new Proposals(self, 1n, 7000, () => 'timeout')
+  const { done } = collect()
+  proposals.add('normal', () => Uint8Array.of(1), 0, done)
+  proposals.add('normal', () => Uint8Array.of(2, 2), 5000, done)
+  proposals.putBack(proposals.takeUnsent())
+  proposals.expire(7000)
+  assert.equal(proposals.unsentBytes, 2)
+  assert.deepEqual(
+    proposals.takeUnsent().map((one) => one.data[0]),
+    [2],
+  )
+})
+
 test('proposals that are put back go out before newer ones', () => {
-  const proposals = new Proposals(self, 1n, 7000)
+  const proposals = new Proposals(self, 1n, 7000, () => 'timeout')
   const { done } = collect()
   proposals.add('normal', () => Uint8Array.of(1), 0, done)
   const first = proposals.takeUnsent()
