@@ -67,8 +67,10 @@ export const limits = {
   /** Memory of the watches of one stream, and of one serving thread. */
   watchStreamWatchesBytesMax: 64 * 1024 * 1024,
   watchThreadWatchesBytesMax: 512 * 1024 * 1024,
+  /** What a queued response is counted with, beside its bytes: most are small. */
+  watchQueuedOverheadBytes: 128,
   /** Bytes queued for one watch stream before its watchers fall back to reading history. */
-  watchStreamQueueBytesMax: 8 * 1024 * 1024,
+  watchStreamQueueBytesMax: 2 * 1024 * 1024,
   /** Bytes queued for all watch streams of a serving thread before the watchers of those that block fall back to it. */
   watchThreadQueueBytesMax: 128 * 1024 * 1024,
   /** Compaction: changes looked at in one step, and the pause after it, unless a flag says otherwise. */

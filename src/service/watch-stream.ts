@@ -87,14 +87,14 @@ export class WatchStream {
       return
     }
     this.#queue.push(response)
-    this.#addQueued(response.length)
+    this.#addQueued(response.length + limits.watchQueuedOverheadBytes)
   }
 
   /** An answer to a client, which may ask for many and read none. */
   #answer(response: Uint8Array): void {
     this.send(response)
     if (!this.#blocked) return
-    this.#answersQueuedBytes += response.length
+    this.#answersQueuedBytes += response.length + limits.watchQueuedOverheadBytes
     if (this.#queuedBytes > this.#hub.queueBytesMax || this.#hub.isFull) this.#pause()
     if (this.#answersQueuedBytes > 2 * this.#hub.queueBytesMax) this.end(new EtcdError('tooManyRequests'))
   }
@@ -263,7 +263,7 @@ export class WatchStream {
     while (!this.#blocked && this.#queueHead < this.#queue.length) {
       const response = this.#queue[this.#queueHead]!
       this.#queue[this.#queueHead++] = emptyBytes
-      this.#addQueued(-response.length)
+      this.#addQueued(-response.length - limits.watchQueuedOverheadBytes)
       this.#write(response)
     }
     // The places of sent responses are given back in slices: shifting each one out would cost their number squared.
