@@ -97,6 +97,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     grpcKeepaliveMinTimeMs: timerMsOf(settings, 'grpc-keepalive-min-time'),
     grpcKeepaliveIntervalMs: timerMsOf(settings, 'grpc-keepalive-interval'),
     grpcKeepaliveTimeoutMs: timerMsOf(settings, 'grpc-keepalive-timeout'),
+    enableGrpcReflection: settings.bool('enable-grpc-reflection'),
     watchProgressIntervalMs: watchProgressIntervalOf(settings),
     leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores),

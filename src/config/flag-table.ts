@@ -190,6 +190,7 @@ export const flagGroups: readonly FlagGroup[] = [
         'false',
         'No effect: what --experimental-enable-lease-checkpoint keeps is always on disk.',
       ),
+      built('enable-grpc-reflection', 'bool', 'false', 'Tell clients which services, methods and types there are.'),
       built(
         'stop-on-stdin-close',
         'bool',

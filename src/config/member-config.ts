@@ -28,6 +28,8 @@ export interface MemberConfig {
   readonly grpcKeepaliveMinTimeMs: number
   readonly grpcKeepaliveIntervalMs: number
   readonly grpcKeepaliveTimeoutMs: number
+  /** Whether clients may ask what can be called, by the gRPC server reflection protocol. */
+  readonly enableGrpcReflection: boolean
   readonly watchProgressIntervalMs: number
   /** Whether the leader writes into the log how much time long leases have left. */
   readonly leaseCheckpoints: boolean

@@ -4,7 +4,7 @@ import { Code } from '../errors.ts'
 import type { Member } from '../service/member.ts'
 import { readHead } from './call-head.ts'
 import type { ClientConnection } from './client-connection.ts'
-import { type Method, type MethodTable, methodPaths } from './method.ts'
+import { type Method, type MethodTable, methodPaths, servedServices } from './method.ts'
 import { type CallContext, responseHeaders, withoutBody } from './server-call.ts'
 import { type CallStatus, statusOf, trailersOf } from './status.ts'
 import { StreamCall } from './stream-call.ts'
@@ -27,7 +27,7 @@ interface Route {
 /** Begins the call of each HTTP/2 request whose header fields say that it is one, and refuses the others. */
 export function callAcceptor(table: MethodTable, options: AcceptOptions): AcceptCall {
   const routes = new Map<string, Route>()
-  const services = new Set(Object.keys(table))
+  const services = new Set(servedServices(table))
   for (const [path, method] of methodPaths(table)) {
     if (method.kind !== 'notBuilt') routes.set(path, { method, context: { ...options, path } })
   }

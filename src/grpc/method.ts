@@ -40,6 +40,8 @@ export const methodNames = {
   'v3lockpb.Lock': ['Lock', 'Unlock'],
   'v3electionpb.Election': ['Campaign', 'Proclaim', 'Leader', 'Observe', 'Resign'],
   'grpc.health.v1.Health': ['Check', 'Watch'],
+  'grpc.reflection.v1.ServerReflection': ['ServerReflectionInfo'],
+  'grpc.reflection.v1alpha.ServerReflection': ['ServerReflectionInfo'],
 } as const satisfies Record<string, readonly string[]>
 
 type MethodNames = typeof methodNames
@@ -85,3 +87,9 @@ export function* methodPaths(table: MethodTable): Iterable<readonly [path: strin
     for (const [name, method] of Object.entries(methods)) yield [`/${service}/${name}`, method]
   }
 }
+
+/** The services of which anything is built. */
+export const servedServices = (table: MethodTable): string[] =>
+  Object.entries(table)
+    .filter(([, methods]) => Object.values(methods).some(({ kind }) => kind !== 'notBuilt'))
+    .map(([service]) => service)

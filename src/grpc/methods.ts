@@ -8,17 +8,27 @@ import { leaseKeepAlive } from '../service/lease-keep-alive.ts'
 import { lock, unlock } from '../service/lock.ts'
 import { alarm, downgrade, status } from '../service/maintenance.ts'
 import type { WatchHandler } from '../service/own-watch.ts'
+import { reflect } from '../service/reflection.ts'
 import { TurnQueue } from '../service/turn-queue.ts'
-import type { BidiHandler, MethodTable, ServerStreamHandler, UnaryHandler } from './method.ts'
+import {
+  type BidiHandler,
+  type Method,
+  type MethodTable,
+  type ServerStreamHandler,
+  servedServices,
+  type UnaryHandler,
+} from './method.ts'
 
 /** The services that live as long as the table and know of each other's calls. */
 export interface TableServices {
   readonly watch: WatchHandler
   readonly health: HealthService
+  /** Whether clients may ask what can be called. */
+  readonly reflection: boolean
 }
 
 /** The one table of methods: what each needs, who answers it and what it is called in metrics. */
-export function methodTable({ watch, health }: TableServices): MethodTable {
+export function methodTable({ watch, health, reflection }: TableServices): MethodTable {
   const serveWatch: BidiHandler = (_member, stream) => watch.serve(stream)
   const checkHealth: UnaryHandler = (_member, request) => health.check(request)
   const watchHealth: ServerStreamHandler = (_member, request, stream) => health.watch(request, stream)
@@ -27,7 +37,14 @@ export function methodTable({ watch, health }: TableServices): MethodTable {
   const campaignInTurn: UnaryHandler = (member, request, call) => campaign(turns, member, request, call)
   const serveObserve: ServerStreamHandler = (member, request, stream, call) =>
     observe(watch, member, request, stream, call)
-  return {
+  const serveReflection: BidiHandler = (_member, stream, fail) => reflect(servedServices(table), stream, fail)
+  const reflectionRow = (label: string): Method => ({
+    ...(reflection ? { kind: 'bidi', handler: serveReflection } : { kind: 'notBuilt' }),
+    access: 'identity',
+    onLearner: 'serve',
+    label,
+  })
+  const table: MethodTable = {
     'etcdserverpb.KV': {
       Range: { kind: 'unary', handler: range, access: 'keys', onLearner: 'serve', label: 'kv.range' },
       Put: { kind: 'unary', handler: put, access: 'keys', onLearner: 'refuse', label: 'kv.put' },
@@ -126,7 +143,10 @@ export function methodTable({ watch, health }: TableServices): MethodTable {
       Check: { kind: 'unary', handler: checkHealth, access: 'open', onLearner: 'serve', label: 'health.check' },
       Watch: { kind: 'serverStream', handler: watchHealth, access: 'open', onLearner: 'serve', label: 'health.watch' },
     },
+    'grpc.reflection.v1.ServerReflection': { ServerReflectionInfo: reflectionRow('reflection.info') },
+    'grpc.reflection.v1alpha.ServerReflection': { ServerReflectionInfo: reflectionRow('reflection.info_v1alpha') },
   }
+  return table
 }
 
 /** Users log in before they are known, and clients ask whether they have to. */

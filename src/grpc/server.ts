@@ -4,7 +4,10 @@ import { methodNames } from './method.ts'
 import { methodTable } from './methods.ts'
 import { startTransport, type Transport, type TransportOptions } from './transport.ts'
 
-export type ServeClientsOptions = Omit<TransportOptions, 'table'>
+export interface ServeClientsOptions extends Omit<TransportOptions, 'table'> {
+  /** Whether clients may ask what can be called here. */
+  readonly enableGrpcReflection: boolean
+}
 export type ClientServer = Transport
 
 /**
@@ -17,7 +20,10 @@ export async function serveClients(options: ServeClientsOptions): Promise<Client
   const health = createHealthService(options.member, Object.keys(methodNames))
   let transport: Transport
   try {
-    transport = await startTransport({ ...options, table: methodTable({ watch, health }) })
+    transport = await startTransport({
+      ...options,
+      table: methodTable({ watch, health, reflection: options.enableGrpcReflection }),
+    })
   } catch (error) {
     watch.close()
     throw error

@@ -22,6 +22,7 @@ export interface ServeOptions {
   readonly grpcKeepaliveMinTimeMs: number
   readonly grpcKeepaliveIntervalMs: number
   readonly grpcKeepaliveTimeoutMs: number
+  readonly enableGrpcReflection: boolean
 }
 
 export interface Serving {
@@ -53,6 +54,7 @@ export async function startServing(options: {
     grpcKeepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
     grpcKeepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
     grpcKeepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
+    enableGrpcReflection: config.enableGrpcReflection,
   }
   return config.serveThreads === 0
     ? serveHere(serve, core, state, log)

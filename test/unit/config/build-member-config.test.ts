@@ -43,6 +43,7 @@ test('without flags a member is what etcd makes of none', () => {
     grpcKeepaliveMinTimeMs: 5000,
     grpcKeepaliveIntervalMs: 7200000,
     grpcKeepaliveTimeoutMs: 20000,
+    enableGrpcReflection: false,
     watchProgressIntervalMs: 600000,
     leaseCheckpoints: false,
     serveThreads: 3,
@@ -121,6 +122,7 @@ for (const { cores, threads } of [
 
 for (const { flags, field, want } of [
   { flags: '--serve-threads 0', field: 'serveThreads', want: 0 },
+  { flags: '--enable-grpc-reflection', field: 'enableGrpcReflection', want: true },
   { flags: '--pre-vote=false', field: 'preVote', want: false },
   { flags: '-heartbeat-interval=10 -election-timeout=50', field: 'electionTimeoutMs', want: 50 },
   { flags: '--election-timeout 50000', field: 'electionTimeoutMs', want: 50000 },

@@ -14,7 +14,7 @@ function servicesOfProto(file: string): Map<string, Map<string, string>> {
   for (const [, service, body] of text.matchAll(/^service (\w+) \{([\s\S]*?)^\}/gm)) {
     const methods = new Map<string, string>()
     for (const [, name, client, server] of body!.matchAll(
-      /rpc (\w+)\s*\((stream )?\w+\)\s*returns\s*\((stream )?\w+\)/g,
+      /rpc (\w+)\s*\((stream )?[\w.]+\)\s*returns\s*\((stream )?[\w.]+\)/g,
     )) {
       methods.set(name!, client ? 'bidi' : server ? 'serverStream' : 'unary')
     }
@@ -23,9 +23,16 @@ function servicesOfProto(file: string): Map<string, Map<string, string>> {
   return services
 }
 
-const files = ['rpc.proto', 'lock.proto', 'election.proto', 'health.proto']
+const files = [
+  ...['rpc.proto', 'lock.proto', 'election.proto', 'health.proto'],
+  ...['reflection.proto', 'reflection_v1alpha.proto'],
+]
 const services = new Map(files.flatMap((file) => [...servicesOfProto(file)]))
-const table = methodTable({ watch: { serve: () => {} }, health: createHealthService(new FakeMember(), []) })
+const table = methodTable({
+  watch: { serve: () => {} },
+  health: createHealthService(new FakeMember(), []),
+  reflection: true,
+})
 
 test('the names are those of the .proto files, no more and no less', () => {
   const fromProto = Object.fromEntries([...services].map(([service, methods]) => [service, [...methods.keys()].sort()]))

@@ -85,7 +85,8 @@ for (const { name, thrown, code, details } of [
 }
 
 for (const [path, details] of [
-  ['/etcdserverpb.Cluster/MemberAdd', 'unknown method MemberAdd for service etcdserverpb.Cluster'],
+  ['/etcdserverpb.Cluster/MemberAdd', 'unknown service etcdserverpb.Cluster'],
+  ['/etcdserverpb.KV/Put', 'unknown method Put for service etcdserverpb.KV'],
   ['/etcdserverpb.None/Range', 'unknown service etcdserverpb.None'],
   ['/etcdserverpb.KV/Nothing', 'unknown method Nothing for service etcdserverpb.KV'],
   ['/', 'malformed method name: "/"'],
