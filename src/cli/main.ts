@@ -1,22 +1,11 @@
 /** The `leasehold` command. Each subcommand is one file; what a command needs is loaded when it is called. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { failureLine } from './failure.ts'
+import { count, given } from './option-values.ts'
+import { addPkiCommands } from './pki.ts'
 import { version, versionText } from './version.ts'
 
 const usageExitCode = 1
-
-function count(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It is not a number')
-  return Number(text)
-}
-
-/** An empty path would be the current folder, and an empty command none: a variable of the caller's that is not set. */
-function given(text: string): string {
-  if (text === '') throw new InvalidArgumentError('It must not be empty')
-  return text
-}
-
-const collect = (value: string, all: readonly string[]): string[] => [...all, value]
 
 function program(exit: (code: number) => void): Command {
   const root = new Command('leasehold')
@@ -45,33 +34,7 @@ function program(exit: (code: number) => void): Command {
       exit(await quickstart(options))
     })
 
-  const pki = root.command('pki').description('the certificate authority for members and clients')
-  pki
-    .command('init')
-    .description('create an authority: key and certificate')
-    .requiredOption('--dir <folder>', 'folder of the authority; created with mode 0700', given)
-    .option('--common-name <name>', 'its name', 'leasehold authority')
-    .option('--days <n>', 'validity in days', count, 3650)
-    .action(async (options) => {
-      const { pkiInit } = await import('./pki-init.ts')
-      exit(await pkiInit(options))
-    })
-  pki
-    .command('issue')
-    .description('issue a certificate')
-    .requiredOption('--dir <folder>', 'folder of the authority', given)
-    .requiredOption('--profile <profile>', 'member, client, operator or proxy')
-    .requiredOption('--name <name>', 'name of the files, and common name unless that is given')
-    .requiredOption('--out <folder>', 'where certificate and key are written', given)
-    .option('--common-name <name>', 'common name of the subject')
-    .option('--dns <name>', 'DNS name; may be repeated', collect, [])
-    .option('--ip <address>', 'IP address; may be repeated', collect, [])
-    .option('--uri <uri>', 'URI; may be repeated', collect, [])
-    .option('--days <n>', "validity in days; the default is the profile's", count)
-    .action(async (options) => {
-      const { pkiIssue } = await import('./pki-issue.ts')
-      exit(await pkiIssue(options))
-    })
+  addPkiCommands(root, exit)
 
   root
     .command('version')

@@ -1,30 +1,26 @@
 import { resolve } from 'node:path'
 import { issueLeaf } from '../pki/index.ts'
+import { type AuthorityOptions, accessOf } from './pki-access.ts'
+import { alternativeNames, type NameOptions } from './pki-names.ts'
 
-export interface PkiIssueOptions {
-  readonly dir: string
+export interface PkiIssueOptions extends AuthorityOptions, NameOptions {
   readonly profile: string
-  readonly name: string
   readonly out: string
-  readonly commonName?: string
-  readonly dns: readonly string[]
-  readonly ip: readonly string[]
-  readonly uri: readonly string[]
   readonly days?: number
 }
 
-export async function pkiIssue(options: PkiIssueOptions): Promise<number> {
-  await issueLeaf({
-    dir: resolve(options.dir),
+export function pkiIssue(options: PkiIssueOptions): number {
+  const { serial, notAfter } = issueLeaf({
+    ...accessOf(options),
     profile: options.profile,
     name: options.name,
     commonName: options.commonName ?? options.name,
-    dnsNames: options.dns,
-    ipAddresses: options.ip,
-    uris: options.uri,
-    ...(options.days === undefined ? {} : { validityDays: options.days }),
+    ...alternativeNames(options),
+    validityDays: options.days ?? null,
     outDir: resolve(options.out),
   })
-  process.stdout.write(`Certificate "${options.name}" written to ${options.out}\n`)
+  process.stdout.write(
+    `Certificate "${options.name}" written to ${options.out} (serial ${serial}, valid until ${notAfter.toISOString()})\n`,
+  )
   return 0
 }

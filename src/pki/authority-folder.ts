@@ -1,219 +1,201 @@
-import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
-import { type Credentials, createAuthority, issue, type Leaf, parseAuthority } from './authority.ts'
-import type { AlternativeNames } from './certificate.ts'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Certificate, fingerprintOf, pem, readCertificates, X509Error } from '../x509/index.ts'
+import { type Credentials, parseAuthority, type Signer } from './authority.ts'
+import { withFolderLock } from './folder-lock.ts'
+import type { AuthorityEntry, IndexEntry, IssuedEntry } from './index-entry.ts'
+import { indexLine, parseIndex } from './index-file.ts'
+import { foldIndex, type Generation, type IndexState, issuingGeneration, trustedGenerations } from './index-state.ts'
 import { PkiError } from './pki-error.ts'
-import { isProfileName, loadProfiles, profileNames } from './profile.ts'
+import {
+  appendFlushed,
+  checkPrivate,
+  makeFolder,
+  readBytes,
+  readText,
+  removeDrafts,
+  replaceFile,
+  writeNew,
+} from './private-files.ts'
+import type { AuthorityKind } from './profile.ts'
 
-const certificateFile = 'ca.crt'
-const keyFile = 'ca.key'
-const indexFile = 'index.jsonl'
+/**
+ * Files of an authority's folder: `ca.crt`, what others trust; `ca-<generation>.key` and `.crt`; `index.jsonl`; `issued/`,
+ * a copy of each certificate; `crl.pem`.
+ */
+export const trustFile = 'ca.crt'
+export const indexFile = 'index.jsonl'
+export const issuedFolder = 'issued'
+export const crlFile = 'crl.pem'
+export const keyFileOf = (generation: number): string => `ca-${generation}.key`
+export const certFileOf = (generation: number): string => `ca-${generation}.crt`
 
-export interface InitOptions {
-  /** Created with mode 0700; an existing one must not be open to others. */
+/** An authority's folder while this process alone works on it. */
+export class AuthorityFolder {
   readonly dir: string
-  readonly commonName: string
-  readonly validityDays: number
-}
+  #entries: readonly IndexEntry[]
+  #state: IndexState
+  #check: string
+  readonly #passphrase: string | null
 
-export interface AuthorityFiles {
-  readonly certFile: string
-  readonly keyFile: string
-}
-
-/** Creates an authority in `dir`. @throws PkiError if there is one already, or the folder is open to others. */
-export function initAuthority(options: InitOptions): AuthorityFiles {
-  const authority = createAuthority(options)
-  return writeAuthority(options.dir, authority)
-}
-
-/** @throws PkiError rather than overwrite anything. */
-export function writeAuthority(dir: string, authority: Credentials): AuthorityFiles {
-  parseAuthority(authority)
-  makeFolder(dir)
-  checkPrivate(dir, 'folder')
-  for (const name of [certificateFile, keyFile, indexFile]) {
-    const file = join(dir, name)
-    if (existsSync(file)) throw new PkiError(`${file}: exists already; an authority is never overwritten`)
+  /** @throws PkiError naming the file that is missing, damaged, or does not belong to the others. */
+  constructor(dir: string, passphrase: string | null) {
+    this.dir = dir
+    this.#passphrase = passphrase
+    const path = join(dir, indexFile)
+    if (!existsSync(path)) throw new PkiError(whyNoIndex(dir))
+    try {
+      const { entries, check } = parseIndex(readText(path))
+      this.#entries = entries
+      this.#check = check
+      this.#state = foldIndex(entries)
+    } catch (error) {
+      if (!(error instanceof PkiError) || error.message.startsWith(path)) throw error
+      throw new PkiError(`${path}: ${error.message}; see: leasehold pki reindex`, { cause: error })
+    }
+    for (const serial of keptSerials(dir))
+      if (!this.state.issued.has(serial))
+        throw new PkiError(`${path}: lines are missing, as certificate ${serial}; see: leasehold pki reindex`)
   }
-  const files = { certFile: join(dir, certificateFile), keyFile: join(dir, keyFile) }
-  writeNew(dir, keyFile, authority.keyPem)
-  writeNew(dir, certificateFile, authority.certPem)
-  return files
+
+  /** With all that was recorded through this object. */
+  get state(): IndexState {
+    return this.#state
+  }
+
+  /** The certificates of a generation: its own first, then what stands above it. */
+  certificates({ generation, fingerprint }: Generation): Certificate[] {
+    const file = join(this.dir, certFileOf(generation))
+    const certificates = readCertificateFile(file)
+    if (fingerprintOf(certificates[0]!) !== fingerprint)
+      throw new PkiError(`${file}: is not the certificate in the index`)
+    return certificates
+  }
+
+  /** @throws PkiError naming what about key or certificate is unusable. */
+  signer(generation: Generation = issuingGeneration(this.state)): Signer {
+    this.certificates(generation)
+    return readSigner(this.dir, generation.generation, this.#passphrase)
+  }
+
+  /** On disk when this returns. */
+  record(...entries: readonly IndexEntry[]): void {
+    const all = [...this.#entries, ...entries]
+    const state = foldIndex(all)
+    let text = ''
+    for (const entry of entries) {
+      const { line, check } = indexLine(entry, this.#check)
+      text += line
+      this.#check = check
+    }
+    appendFlushed(join(this.dir, indexFile), text)
+    this.#entries = all
+    this.#state = state
+  }
+
+  /** In the index first, so that no certificate exists that is not on record; then the copy. */
+  recordIssued(entry: IssuedEntry, certPem: string): void {
+    this.record(entry)
+    keepCertificate(this.dir, entry, certPem)
+  }
+
+  /** The next generation's number. */
+  get nextGeneration(): number {
+    return Math.max(...this.state.generations.keys()) + 1
+  }
+
+  /** Whose certificates stand in ca.crt; of an intermediate authority that is its parent's. */
+  writeTrust(): void {
+    if (issuingGeneration(this.state).kind === 'intermediate') return
+    const wanted = trustedGenerations(this.state)
+      .map((each) => pem('CERTIFICATE', this.certificates(each)[0]!.der))
+      .join('')
+    const path = join(this.dir, trustFile)
+    if (!existsSync(path) || readText(path) !== wanted) replaceFile(this.dir, trustFile, wanted)
+  }
 }
 
-/** @throws PkiError naming the file that is missing, unusable or open to others. */
-export function loadAuthority(dir: string): Credentials {
-  const authority = { certPem: readText(join(dir, certificateFile)), keyPem: readText(join(dir, keyFile)) }
-  checkPrivate(join(dir, keyFile), 'private key')
+/** Runs `work` on an authority while no other process does. @throws PkiError */
+export function withAuthority<T>(dir: string, passphrase: string | null, work: (folder: AuthorityFolder) => T): T {
+  if (!existsSync(dir)) throw new PkiError(`${dir}: there is no such folder`)
+  checkPrivate(dir, 'folder')
+  return withFolderLock(dir, () => {
+    removeDrafts(dir)
+    const folder = new AuthorityFolder(dir, passphrase)
+    // A step of a rotation may have ended between the index and this file.
+    folder.writeTrust()
+    return work(folder)
+  })
+}
+
+/** What the index says, without changing or locking anything. @throws PkiError */
+export const readAuthority = (dir: string): AuthorityFolder => {
+  if (!existsSync(dir)) throw new PkiError(`${dir}: there is no such folder`)
+  return new AuthorityFolder(dir, null)
+}
+
+/** Key and certificate of a generation; returns the entry for the index, which makes them count. */
+export function writeGeneration(
+  dir: string,
+  generation: number,
+  kind: AuthorityKind,
+  { certPem, keyPem }: Credentials,
+): AuthorityEntry {
+  const certificate = readCertificates(Buffer.from(certPem, 'latin1'))[0]!
+  writeNew(dir, keyFileOf(generation), keyPem)
+  writeNew(dir, certFileOf(generation), certPem)
+  return authorityEntry(generation, kind, certificate)
+}
+
+export const authorityEntry = (generation: number, kind: AuthorityKind, certificate: Certificate): AuthorityEntry => ({
+  event: 'authority',
+  at: new Date().toISOString(),
+  generation,
+  kind,
+  subject: certificate.subject.attributes.map(({ value }) => value ?? '').join(' '),
+  serial: certificate.serial,
+  notAfter: new Date(certificate.notAfterMs).toISOString(),
+  fingerprint: fingerprintOf(certificate),
+})
+
+/** Serials of the certificates that are kept beside the index. */
+export function keptSerials(dir: string): string[] {
+  const folder = join(dir, issuedFolder)
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).flatMap((name) => /^([0-9a-f]+)\.crt$/.exec(name)?.[1] ?? [])
+}
+
+/** The entry stands in front of the certificate, where OpenSSL and others pass over it. */
+export function keepCertificate(dir: string, entry: IssuedEntry, certPem: string): void {
+  makeFolder(join(dir, issuedFolder))
+  writeNew(join(dir, issuedFolder), `${entry.serial}.crt`, `${JSON.stringify(entry)}\n${certPem}`)
+}
+
+/** @throws PkiError naming the file. */
+export function readCertificateFile(file: string): Certificate[] {
   try {
-    parseAuthority(authority)
+    return readCertificates(readBytes(file))
+  } catch (error) {
+    if (error instanceof X509Error) throw new PkiError(`${file}: ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
+function readSigner(dir: string, generation: number, passphrase: string | null): Signer {
+  const keyFile = join(dir, keyFileOf(generation))
+  const credentials = { certPem: readText(join(dir, certFileOf(generation))), keyPem: readText(keyFile) }
+  checkPrivate(keyFile, 'private key')
+  try {
+    return parseAuthority(credentials, passphrase)
   } catch (error) {
     if (error instanceof PkiError) throw new PkiError(`${dir}: ${error.message}`, { cause: error })
     throw error
   }
-  return authority
 }
 
-export interface IssueOptions extends AlternativeNames {
-  /** The authority's folder. */
-  readonly dir: string
-  readonly profile: string
-  readonly commonName: string
-  /** Of the files: `<name>.crt` and `<name>.key`. Letters, digits, dot, dash, underscore. */
-  readonly name: string
-  /** Absent or null: the profile's default. */
-  readonly validityDays?: number | null
-  readonly outDir: string
+function whyNoIndex(dir: string): string {
+  const path = join(dir, indexFile)
+  if (existsSync(join(dir, trustFile))) return `${path}: is missing; see: leasehold pki reindex`
+  if (existsSync(join(dir, keyFileOf(1)))) return `${dir}: an init was interrupted here; run it again with --start-over`
+  return `${path}: is missing: there is no authority in this folder`
 }
-
-export interface IssuedLeaf {
-  readonly certFile: string
-  readonly keyFile: string
-  /** The authority's certificate, that others verify this one with. */
-  readonly caFile: string
-  readonly serial: string
-  readonly notAfter: Date
-}
-
-/**
- * Issues a certificate, records it in the authority's index, then writes key and certificate.
- *
- * @throws PkiError on a refused request, or rather than overwrite anything.
- */
-export function issueLeaf(options: IssueOptions): IssuedLeaf {
-  const { dir, profile, name, outDir } = options
-  if (!isProfileName(profile)) throw new PkiError(`unknown profile ${profile}: use one of ${profileNames.join(', ')}`)
-  checkName(name)
-  const authority = loadAuthority(dir)
-  for (const file of [`${name}.crt`, `${name}.key`]) {
-    if (existsSync(join(outDir, file)))
-      throw new PkiError(`${join(outDir, file)}: exists already; it is not overwritten`)
-  }
-  const { commonName, dnsNames, ipAddresses, uris, validityDays = null } = options
-  const leaf = issue(authority, { profile, commonName, dnsNames, ipAddresses, uris, validityDays }, loadProfiles())
-  makeFolder(outDir)
-  record(dir, {
-    serial: leaf.serial,
-    subject: commonName,
-    dnsNames,
-    ipAddresses,
-    uris,
-    profile,
-    issuedAt: new Date().toISOString(),
-    notAfter: leaf.notAfter.toISOString(),
-  })
-  const files = writeLeaf(outDir, name, leaf)
-  return { ...files, caFile: join(dir, certificateFile), serial: leaf.serial, notAfter: leaf.notAfter }
-}
-
-/** @throws PkiError rather than overwrite anything. */
-export function writeLeaf(dir: string, name: string, leaf: Pick<Leaf, 'certPem' | 'keyPem'>): AuthorityFiles {
-  checkName(name)
-  makeFolder(dir)
-  writeNew(dir, `${name}.key`, leaf.keyPem)
-  writeNew(dir, `${name}.crt`, leaf.certPem)
-  return { certFile: join(dir, `${name}.crt`), keyFile: join(dir, `${name}.key`) }
-}
-
-/** One line of index.jsonl. */
-export interface IndexEntry {
-  readonly serial: string
-  readonly subject: string
-  readonly dnsNames: readonly string[]
-  readonly ipAddresses: readonly string[]
-  readonly uris: readonly string[]
-  readonly profile: string
-  readonly issuedAt: string
-  readonly notAfter: string
-}
-
-/** Written and flushed before the certificate is, so that none exists that is not on record. */
-function record(dir: string, entry: IndexEntry): void {
-  const file = openSync(join(dir, indexFile), 'a', 0o600)
-  try {
-    writeSync(file, `${JSON.stringify(entry)}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-function checkName(name: string): void {
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$/.test(name)) {
-    throw new PkiError(`not a usable file name: ${JSON.stringify(name)} (letters, digits, dot, dash, underscore)`)
-  }
-}
-
-function makeFolder(dir: string): void {
-  try {
-    // One by one: Node's recursive form tries for ever where the system refuses with ENOENT, as /proc does.
-    const missing: string[] = []
-    for (let at = dir; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.push(at)
-    for (const folder of missing.reverse()) mkdirSync(folder, { mode: 0o700 })
-  } catch (error) {
-    throw new PkiError(`${dir}: cannot create folder: ${codeOf(error)}`, { cause: error })
-  }
-  if (!statSync(dir).isDirectory()) throw new PkiError(`${dir}: is not a folder`)
-}
-
-function checkPrivate(path: string, what: string): void {
-  const mode = statSync(path).mode & 0o777
-  if ((mode & 0o077) === 0) return
-  const wanted = what === 'folder' ? '700' : '600'
-  const octal = mode.toString(8).padStart(4, '0')
-  throw new PkiError(`${path}: ${what} is accessible to group or others (mode ${octal}); run chmod ${wanted} on it`)
-}
-
-/**
- * The file appears under its name complete or not at all, and never in place of another: a link fails where a rename
- * would replace.
- */
-function writeNew(dir: string, name: string, text: string): void {
-  const target = join(dir, name)
-  const draft = join(dir, `.${name}.${randomBytes(6).toString('hex')}`)
-  try {
-    const file = openSync(draft, 'wx', 0o600)
-    try {
-      writeSync(file, text)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    linkSync(draft, target)
-    const folder = openSync(dir, 'r')
-    try {
-      fsyncSync(folder)
-    } finally {
-      closeSync(folder)
-    }
-  } catch (error) {
-    const reason =
-      codeOf(error) === 'EEXIST' ? 'exists already; it is not overwritten' : `cannot write: ${codeOf(error)}`
-    throw new PkiError(`${target}: ${reason}`, { cause: error })
-  } finally {
-    rmSync(draft, { force: true })
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'latin1')
-  } catch (error) {
-    throw new PkiError(`${file}: cannot read: ${codeOf(error)}`, { cause: error })
-  }
-}
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'error'

@@ -13,11 +13,23 @@ export const set = (...items: Der[]): Der => asn1.create(Class.UNIVERSAL, Type.S
 export const oid = (dotted: string): Der =>
   asn1.create(Class.UNIVERSAL, Type.OID, false, asn1.oidToDer(dotted).getBytes())
 
+/** @param value from 0 to 2^53 - 1. */
+export function smallInteger(value: number): Der {
+  const hex = value.toString(16)
+  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')
+  return integer(bytes[0]! < 0x80 ? bytes : Buffer.concat([Buffer.of(0), bytes]))
+}
+
 /** @param bytes big-endian two's complement, minimal. */
 export const integer = (bytes: Uint8Array): Der => asn1.create(Class.UNIVERSAL, Type.INTEGER, false, binary(bytes))
 
 export const boolean = (value: boolean): Der =>
   asn1.create(Class.UNIVERSAL, Type.BOOLEAN, false, value ? '\xff' : '\x00')
+
+export const enumerated = (value: number): Der =>
+  asn1.create(Class.UNIVERSAL, Type.ENUMERATED, false, String.fromCharCode(value))
+
+export const nothing = (): Der => asn1.create(Class.UNIVERSAL, Type.NULL, false, '')
 
 export const octetString = (bytes: Uint8Array): Der =>
   asn1.create(Class.UNIVERSAL, Type.OCTETSTRING, false, binary(bytes))
@@ -26,11 +38,19 @@ export const octetString = (bytes: Uint8Array): Der =>
 export const bitString = (bytes: Uint8Array, unusedBits = 0): Der =>
   asn1.create(Class.UNIVERSAL, Type.BITSTRING, false, String.fromCharCode(unusedBits) + binary(bytes))
 
+/** Two bytes a character, as PKCS #12 has its names. */
+export const bmpString = (text: string): Der =>
+  asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, binary(Buffer.from(text, 'utf16le').swap16()))
+
 export const utf8String = (text: string): Der =>
   asn1.create(Class.UNIVERSAL, Type.UTF8, false, binary(Buffer.from(text, 'utf8')))
 
 /** [tag] around `inner`. */
 export const explicit = (tag: number, inner: Der): Der => asn1.create(Class.CONTEXT_SPECIFIC, tag, true, [inner])
+
+/** [tag] IMPLICIT around several values. */
+export const implicitItems = (tag: number, ...items: Der[]): Der =>
+  asn1.create(Class.CONTEXT_SPECIFIC, tag, true, items)
 
 /** [tag] IMPLICIT, primitive. */
 export const implicit = (tag: number, bytes: Uint8Array): Der =>
@@ -50,23 +70,10 @@ const fromDer = asn1.fromDer as unknown as (
   options: { strict: boolean; decodeBitStrings: boolean },
 ) => Der
 
-/** Bit strings stay as they are, so that what is read can be written again byte for byte. */
+/**
+ * For bytes that are known to be good, to be put into something larger. Bit strings stay as they are, so that what is read
+ * is written again byte for byte.
+ */
 export const decode = (bytes: Uint8Array): Der => fromDer(binary(bytes), { strict: true, decodeBitStrings: false })
-
-/** The items of a constructed value, or none. */
-export const itemsOf = (value: Der | undefined): readonly Der[] =>
-  value !== undefined && Array.isArray(value.value) ? value.value : []
-
-/** The contents of a primitive value, or nothing. */
-export const bytesOf = (value: Der | undefined): Buffer =>
-  value !== undefined && typeof value.value === 'string' ? Buffer.from(value.value, 'latin1') : Buffer.alloc(0)
-
-export function pem(label: string, der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
-}
 
 const binary = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')

@@ -132,7 +132,7 @@ async function expiredClient(cluster: TestCluster): Promise<Identity> {
   await openssl('req', '-new', '-key', client.keyFile, '-subj', '/CN=expired', '-out', file('expired.csr'))
   await openssl(
     ...['ca', '-batch', '-notext', '-config', file('ca.cnf'), '-in', file('expired.csr'), '-out', file('expired.crt')],
-    ...['-cert', join(clientAuthority, 'ca.crt'), '-keyfile', join(clientAuthority, 'ca.key')],
+    ...['-cert', join(clientAuthority, 'ca.crt'), '-keyfile', join(clientAuthority, 'ca-1.key')],
     ...['-startdate', '20200101000000Z', '-enddate', '20200102000000Z'],
   )
   return { ...client, certFile: file('expired.crt') }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { tlsDefaults } from '../../../src/config/member-config.ts'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
@@ -8,8 +7,9 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
+import { tlsDefaults } from '../../../src/config/member-config.ts'
 import { Code } from '../../../src/errors.ts'
-import { type IssuedLeaf, initAuthority, issueLeaf } from '../../../src/pki/authority-folder.ts'
+import { type IssuedLeaf, initAuthority, issueLeaf } from '../../../src/pki/index.ts'
 import { type Harness, RawClient, serve, tableOf } from '../../support/grpc-harness.ts'
 
 const rangePath = '/etcdserverpb.KV/Range'
@@ -43,7 +43,13 @@ before(async () => {
   ca = readFileSync(leaf.caFile)
   server = await serve(tableOf({ [rangePath]: { kind: 'unary', handler: (_member, request) => request } }), {
     listenUrls: [new URL('https://127.0.0.1:0')],
-    tls: { ...tlsDefaults, certFile: leaf.certFile, keyFile: leaf.keyFile, trustedCaFile: leaf.caFile, clientCertAuth: true },
+    tls: {
+      ...tlsDefaults,
+      certFile: leaf.certFile,
+      keyFile: leaf.keyFile,
+      trustedCaFile: leaf.caFile,
+      clientCertAuth: true,
+    },
   })
 })
 

@@ -56,7 +56,7 @@ describe('what openssl makes of our certificates', () => {
 
   for (const profile of ['client', 'operator'] as const) {
     test(`profile ${profile}: for dialing only`, () => {
-      const { certFile } = authority.leaf(profile, { profile, validityDays: null })
+      const { certFile } = authority.leaf(profile, { profile, validityDays: null, dnsNames: [], ipAddresses: [] })
       assert.match(
         openssl('x509', '-in', certFile, '-noout', '-text'),
         /Extended Key Usage:\s+TLS Web Client Authentication\n/,
@@ -158,14 +158,16 @@ describe('issuing', () => {
       () => issue({ ...credentials, keyPem: 'secret' }, good),
       (error) => {
         return (
-          error instanceof PkiError && error.message === 'the authority key cannot be parsed' && !('cause' in error)
+          error instanceof PkiError &&
+          error.message === 'the authority key cannot be parsed: no key in it' &&
+          !('cause' in error)
         )
       },
     )
   })
 
   test('the shipped profiles load; a file with a surprise in it does not', () => {
-    assert.deepEqual(loadProfiles().client.extendedKeyUsage, ['clientAuth'])
+    assert.deepEqual(loadProfiles().certificates.client.extendedKeyUsage, ['clientAuth'])
     assert.throws(() => loadProfiles('/nonexistent/profiles.yaml'), { name: 'PkiError', message: /ENOENT/ })
     const packageFile = new URL('../../../package.json', import.meta.url).pathname
     assert.throws(() => loadProfiles(packageFile), { name: 'PkiError' })

@@ -333,10 +333,14 @@ function serverOnly(from: TestAuthority): TlsFiles {
 
 function issueServerOnly(from: TestAuthority) {
   const profiles = loadProfiles()
+  const { certificates } = profiles
   return issue(
     from.credentials,
     { profile: 'member', commonName: 's', dnsNames: ['localhost'], ipAddresses: [], uris: [], validityDays: 10 },
-    { ...profiles, member: { ...profiles.member, extendedKeyUsage: ['serverAuth'] } },
+    {
+      ...profiles,
+      certificates: { ...certificates, member: { ...certificates.member, extendedKeyUsage: ['serverAuth'] } },
+    },
   )
 }
 

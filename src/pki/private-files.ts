@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { limits } from '../base/limits.ts'
+import { PkiError } from './pki-error.ts'
+
+/** With mode 0700, and those above it that are missing. @throws PkiError */
+export function makeFolder(dir: string): void {
+  try {
+    // One by one: Node's recursive form tries for ever where the system refuses with ENOENT, as /proc does.
+    const missing: string[] = []
+    for (let at = dir; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.push(at)
+    for (const folder of missing.reverse()) mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    throw new PkiError(`${dir}: cannot create folder: ${codeOf(error)}`, { cause: error })
+  }
+  if (!statSync(dir).isDirectory()) throw new PkiError(`${dir}: is not a folder`)
+}
+
+/** @throws PkiError if group or others have any right on it. */
+export function checkPrivate(path: string, what: 'folder' | 'private key'): void {
+  const mode = statSync(path).mode & 0o777
+  if ((mode & 0o077) === 0) return
+  const wanted = what === 'folder' ? '700' : '600'
+  const octal = mode.toString(8).padStart(4, '0')
+  throw new PkiError(`${path}: ${what} is accessible to group or others (mode ${octal}); run chmod ${wanted} on it`)
+}
+
+/** @throws PkiError if one of them is there. */
+export function checkAbsent(dir: string, names: readonly string[]): void {
+  for (const name of names)
+    if (existsSync(join(dir, name))) throw new PkiError(`${join(dir, name)}: exists already; it is not overwritten`)
+}
+
+/**
+ * The file appears under its name complete, flushed and with mode 0600, or not at all, and never in place of another: a
+ * link fails where a rename would replace.
+ */
+export function writeNew(dir: string, name: string, bytes: string | Uint8Array): void {
+  const target = join(dir, name)
+  try {
+    withDraft(dir, name, bytes, (draft) => linkSync(draft, target))
+  } catch (error) {
+    const reason =
+      codeOf(error) === 'EEXIST' ? 'exists already; it is not overwritten' : `cannot write: ${codeOf(error)}`
+    throw new PkiError(`${target}: ${reason}`, { cause: error })
+  }
+}
+
+/** As `writeNew`, but in place of the file that is there: who reads it finds the old one or the new one. */
+export function replaceFile(dir: string, name: string, bytes: string | Uint8Array): void {
+  const target = join(dir, name)
+  try {
+    withDraft(dir, name, bytes, (draft) => renameSync(draft, target))
+  } catch (error) {
+    throw new PkiError(`${target}: cannot write: ${codeOf(error)}`, { cause: error })
+  }
+}
+
+function withDraft(dir: string, name: string, bytes: string | Uint8Array, place: (draft: string) => void): void {
+  const draft = join(dir, `.${name}.${randomBytes(6).toString('hex')}`)
+  try {
+    const file = openSync(draft, 'wx', 0o600)
+    try {
+      writeFileSync(file, bytes)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    place(draft)
+    flushFolder(dir)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+/** What a process that was killed left half written. The caller has the folder's lock. */
+export function removeDrafts(dir: string): void {
+  for (const name of readdirSync(dir)) if (/^\..+\.[0-9a-f]{12}$/.test(name)) rmSync(join(dir, name), { force: true })
+}
+
+/** At the end of a file that is made with mode 0600 if it is missing; on disk when this returns. */
+export function appendFlushed(path: string, text: string): void {
+  try {
+    const isNew = !existsSync(path)
+    const file = openSync(path, 'a', 0o600)
+    try {
+      writeFileSync(file, text)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    if (isNew) flushFolder(dirname(path))
+  } catch (error) {
+    throw new PkiError(`${path}: cannot write: ${codeOf(error)}`, { cause: error })
+  }
+}
+
+function flushFolder(dir: string): void {
+  const folder = openSync(dir, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+/** @throws PkiError if it cannot be read, or is larger than anything that belongs here. */
+export function readBytes(file: string): Buffer {
+  try {
+    const size = statSync(file).size
+    if (size > limits.pkiFileBytesMax) throw new PkiError(`${file}: is too large (${size} bytes)`)
+    return readFileSync(file)
+  } catch (error) {
+    if (error instanceof PkiError) throw error
+    throw new PkiError(`${file}: cannot read: ${codeOf(error)}`, { cause: error })
+  }
+}
+
+/** One character a byte. */
+export const readText = (file: string): string => readBytes(file).toString('latin1')
+
+/** @throws PkiError unless it is a name and no path, and not hidden. */
+export function checkFileName(name: string): void {
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$/.test(name))
+    throw new PkiError(`not a usable file name: ${JSON.stringify(name)} (letters, digits, dot, dash, underscore)`)
+}
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'error'
