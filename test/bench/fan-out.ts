@@ -15,6 +15,7 @@ import type { FromWatchers, ToWatchers, WatchersPlan } from './fan-out-watchers.
 const watchersScript = fileURLToPath(new URL('./fan-out-watchers.ts', import.meta.url))
 const waitMsMax = 60_000
 const slowdownMax = 1.5
+const rounds = 4
 
 class Watchers implements Disposable {
   readonly #child: ChildProcess
@@ -73,13 +74,11 @@ const put = async (connection: GrpcConnection, key: string): Promise<void> => {
   await connection.unary('/etcdserverpb.KV/Put', PutRequest.encode({ ...request, ...flags }).finish())
 }
 
-const percentile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
+const percentile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length * share)]!
 
-const describe = (ms: readonly number[]): string => {
-  const sorted = [...ms].sort((a, b) => a - b)
-  return `p50 ${percentile(sorted, 0.5).toFixed(2)} ms, p99 ${percentile(sorted, 0.99).toFixed(2)} ms of ${ms.length}`
-}
+const describe = (ms: readonly number[]): string =>
+  `p50 ${percentile(ms, 0.5).toFixed(2)} ms, p99 ${percentile(ms, 0.99).toFixed(2)} ms of ${ms.length}`
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
 
@@ -93,7 +92,7 @@ export async function run(args: readonly string[]): Promise<void> {
       connections: { type: 'string', default: '40' },
       consumers: { type: 'string', default: '4' },
       puts: { type: 'string', default: '200' },
-      seconds: { type: 'string', default: '8' },
+      seconds: { type: 'string', default: '16' },
     },
   })
   const consumers = Number(values.consumers)
@@ -131,9 +130,8 @@ export async function run(args: readonly string[]): Promise<void> {
 
   // A third of what it can do, so that what is measured is waiting for others and not a full machine.
   const everyMs = (1000 * watches) / (rate / 3)
-  const measure = async (label: string, until: readonly Watchers[]): Promise<number> => {
-    const latencies: number[] = []
-    const end = performance.now() + 1000 * Number(values.seconds)
+  const measure = async (latencies: number[], until: readonly Watchers[]): Promise<void> => {
+    const end = performance.now() + (1000 * Number(values.seconds)) / (2 * rounds)
     const load = async (): Promise<void> => {
       for (let next = performance.now(); next < end; next += everyMs) {
         await pause(next - performance.now())
@@ -150,22 +148,24 @@ export async function run(args: readonly string[]): Promise<void> {
     }
     await Promise.all([load(), unrelated()])
     await allSeen(until)
-    process.stdout.write(`unrelated puts, ${label}: ${describe(latencies)}\n`)
-    return percentile(
-      latencies.sort((a, b) => a - b),
-      0.99,
-    )
   }
-  const before = await measure('all consumers reading', groups)
-  const [stopped, ...reading] = groups
-  stopped!.signal('SIGSTOP')
-  const during = await measure('one consumer stopped', reading)
-  stopped!.signal('SIGCONT')
-  await allSeen(groups)
-  process.stdout.write(
-    `every watch saw all ${written} events once, in order; p99 ratio ${(during / before).toFixed(2)}\n`,
-  )
-  if (during > slowdownMax * before && during - before > 1) {
+  const [stopped, ...others] = groups
+  const reading: number[] = []
+  const oneStopped: number[] = []
+  // In turns, because other work on the machine comes and goes.
+  for (let round = 0; round < rounds; round++) {
+    await measure(reading, groups)
+    stopped!.signal('SIGSTOP')
+    await measure(oneStopped, others)
+    stopped!.signal('SIGCONT')
+    await allSeen(groups)
+  }
+  process.stdout.write(`unrelated puts, all consumers reading: ${describe(reading)}\n`)
+  process.stdout.write(`unrelated puts, one consumer stopped:  ${describe(oneStopped)}\n`)
+  const ratios = [0.5, 0.99].map((share) => percentile(oneStopped, share) / percentile(reading, share))
+  process.stdout.write(`one stopped to all reading: p50 ${ratios[0]!.toFixed(2)}, p99 ${ratios[1]!.toFixed(2)}\n`)
+  process.stdout.write(`every watch saw all ${written} events once, in order\n`)
+  if (ratios.some((ratio) => ratio > slowdownMax)) {
     process.stdout.write(`a stopped consumer slows others down by more than ${slowdownMax}\n`)
     process.exitCode = 1
   }
