@@ -39,4 +39,4 @@ export const orMalformed =
   }
 
 const malformed = (cause: unknown): StatusError =>
-  new StatusError(Code.Internal, 'the request is not a valid protobuf message', { cause })
+  new StatusError(Code.Internal, 'grpc: error unmarshalling request: not a valid protobuf message', { cause })
