@@ -82,6 +82,10 @@ export const limits = {
   leaseRevokesPerSecond: 1000,
   /** Revocations of expired leases proposed and not yet applied. */
   leaseRevokesInFlightMax: 64,
+  /** Leases that a new leader takes over in one turn. */
+  leaseLoadBatchMax: 2000,
+  /** Clients' questions that wait for the leader's answer, or for a leader, at one member. */
+  leaderQuestionsMax: 200_000,
   /** How far the log may be wrong about a lease's remaining time, where checkpoints are on. */
   leaseCheckpointMs: 5 * 60 * 1000,
   /** Leases in one checkpoint; there is at most one checkpoint a tick. */

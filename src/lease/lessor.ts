@@ -54,6 +54,8 @@ const burstSeconds = 0.5
 /** From this many leases on, a new leader spreads their expiries. */
 const pileUpLeases = 1000
 const pileUpPerSecond = 750
+/** Visits in one pass: leases that were granted together and renewed since come up together for nothing. */
+const visitsMax = 5000
 /** Visits of revoked leases that are not worth a clean-up. */
 const staleVisitsMin = 64
 
@@ -74,23 +76,54 @@ export function createLessor(
   }
 }
 
-/**
- * Takes over as leader. Nobody knows how much time the leases had left, so each starts again at its full TTL, or at what
- * its checkpoint says, plus `extendMs` for the time that its holder needs to find this leader. Many leases are spread out
- * (never shortened), so that they do not all expire in the same second.
- */
+/** Takes over as leader with all leases at once. */
 export function promote(lessor: Lessor, nowMs: number, leases: readonly LeaseRecord[], extendMs: number): void {
   demote(lessor)
-  const spacingMs = leases.length >= pileUpLeases ? 1000 / pileUpPerSecond : 0
-  let earliestMs = 0
-  for (const record of [...leases].sort((a, b) => leftSeconds(a) - leftSeconds(b))) {
-    const expiresAtMs = Math.max(nowMs + leftSeconds(record) * 1000 + extendMs, earliestMs)
-    earliestMs = expiresAtMs + spacingMs
-    start(lessor, record, expiresAtMs)
+  found(lessor, nowMs, leases, extendMs)
+  spread(lessor)
+}
+
+/**
+ * Leases that a new leader finds, some of them; `spread` comes after the last. Nobody knows how much time they had left,
+ * so each starts again at its full TTL, or at what its checkpoint says, plus `extendMs` for the time that its holder needs
+ * to find this leader.
+ */
+export function found(lessor: Lessor, nowMs: number, leases: readonly LeaseRecord[], extendMs: number): void {
+  for (const record of leases) {
+    // One that was granted since.
+    if (lessor.leases.has(record.id)) continue
+    enter(lessor, record, nowMs + (record.checkpointSeconds || record.ttlSeconds) * 1000 + extendMs)
   }
 }
 
-const leftSeconds = ({ ttlSeconds, checkpointSeconds }: LeaseRecord): number => checkpointSeconds || ttlSeconds
+/** All leases are there: many are spread out (never shortened), so that they do not all expire in the same second. */
+export function spread({ leases, visits }: Lessor): void {
+  if (leases.size >= pileUpLeases) delay(leases)
+  visits.clear()
+  for (const [id, lease] of leases) visits.push({ atMs: lease.expiresAtMs, id, lease })
+}
+
+/** Each second's leases come one after the other, beginning when those of the second before are through. */
+function delay(leases: ReadonlyMap<LeaseId, LeaseClock>): void {
+  const spacingMs = 1000 / pileUpPerSecond
+  const counts = new Map<number, number>()
+  for (const lease of leases.values()) counts.set(secondOf(lease), (counts.get(secondOf(lease)) ?? 0) + 1)
+  const next = new Map<number, number>()
+  let freeMs = 0
+  for (const second of [...counts.keys()].sort((a, b) => a - b)) {
+    const firstMs = Math.max(second * 1000, freeMs)
+    next.set(second, firstMs)
+    freeMs = firstMs + counts.get(second)! * spacingMs
+  }
+  for (const lease of leases.values()) {
+    const second = secondOf(lease)
+    const atMs = next.get(second)!
+    next.set(second, atMs + spacingMs)
+    lease.expiresAtMs = Math.max(lease.expiresAtMs, atMs)
+  }
+}
+
+const secondOf = (lease: LeaseClock): number => Math.floor(lease.expiresAtMs / 1000)
 
 /** No longer leader: forgets all times. */
 export function demote(lessor: Lessor): void {
@@ -101,8 +134,10 @@ export function demote(lessor: Lessor): void {
   lessor.revoking = 0
 }
 
-export const granted = (lessor: Lessor, id: LeaseId, ttlSeconds: number, nowMs: number): void =>
-  start(lessor, { id, ttlSeconds, checkpointSeconds: 0 }, nowMs + ttlSeconds * 1000)
+export function granted(lessor: Lessor, id: LeaseId, ttlSeconds: number, nowMs: number): void {
+  const lease = enter(lessor, { id, ttlSeconds, checkpointSeconds: 0 }, nowMs + ttlSeconds * 1000)
+  lessor.visits.push({ atMs: lease.expiresAtMs, id, lease })
+}
 
 export function revoked(lessor: Lessor, id: LeaseId): void {
   const { leases, visits, checkpoints } = lessor
@@ -153,7 +188,8 @@ export function due(lessor: Lessor, nowMs: number): LeaseId[] {
     ask(lessor, lease, nowMs)
     ids.push(id)
   }
-  for (let visit = visits.peek(); visit !== undefined && visit.atMs <= nowMs; visit = visits.peek()) {
+  for (let visit = visits.peek(), left = visitsMax; visit !== undefined && visit.atMs <= nowMs; visit = visits.peek()) {
+    if (left-- === 0) break
     const { id, lease } = visit
     const isNew = lease.revokeAskedMs === null
     const dueMs = isNew ? lease.expiresAtMs : lease.revokeAskedMs! + revokeRetryMs
@@ -184,14 +220,14 @@ function ask(lessor: Lessor, lease: LeaseClock, nowMs: number): void {
   lease.revokeAskedMs = nowMs
 }
 
-function start(lessor: Lessor, { id, ttlSeconds, checkpointSeconds }: LeaseRecord, expiresAtMs: number): void {
-  const { leases, visits, checkpoints, checkpointMs } = lessor
+function enter(lessor: Lessor, { id, ttlSeconds, checkpointSeconds }: LeaseRecord, expiresAtMs: number): LeaseClock {
+  const { leases, checkpoints, checkpointMs } = lessor
   const loggedSeconds = checkpointSeconds || ttlSeconds
   const watched = checkpointMs !== null && ttlSeconds * 1000 > checkpointMs
   const lease = { ttlSeconds, expiresAtMs, revokeAskedMs: null, loggedSeconds, clearing: false, watched }
   leases.set(id, lease)
-  visits.push({ atMs: expiresAtMs, id, lease })
   if (watched) checkpoints.push({ atMs: expiresAtMs - loggedSeconds * 1000 + checkpointMs, id, lease })
+  return lease
 }
 
 function refill(lessor: Lessor, nowMs: number): void {

@@ -28,6 +28,20 @@ const decodeLease = (id: LeaseId, bytes: Uint8Array): LeaseRecord => ({
 
 export const hasLease = (view: ReadView, id: LeaseId): boolean => view.get('leases', idKey(id)) !== undefined
 
+/** Leases in the order of `listLeases`, from the first on or from the one after `last`; at most `limit`. */
+export function leasesAfter(view: ReadView, last: LeaseId | null, limit: number): LeaseRecord[] {
+  const from = last === null ? 0n : BigInt.asUintN(64, last) + 1n
+  const leases: LeaseRecord[] = []
+  if (from > lastUnsigned) return leases
+  for (const [row, bytes] of view.scan('leases', { start: idKey(from), end: null })) {
+    leases.push(decodeLease(leaseId(getId(row, 0)), bytes))
+    if (leases.length === limit) break
+  }
+  return leases
+}
+
+const lastUnsigned = (1n << 64n) - 1n
+
 /** All leases, in order of their ids as unsigned numbers. */
 export function listLeases(view: ReadView): LeaseRecord[] {
   const leases: LeaseRecord[] = []

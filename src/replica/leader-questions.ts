@@ -1,3 +1,4 @@
+import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 
 export type Answer<T> = (error: Error | null, value: T | null) => void
@@ -23,6 +24,8 @@ interface Question {
 export class LeaderQuestions {
   readonly #options: LeaderQuestionsOptions
   #waiting: Question[] = []
+  /** Asked and not yet answered. */
+  #open = 0
   #failed: Error | null = null
 
   constructor(options: LeaderQuestionsOptions) {
@@ -31,14 +34,20 @@ export class LeaderQuestions {
 
   ask<T>(attempt: (answer: Answer<T>) => void, done: Answer<T>): void {
     const { nowMs, timeoutMs, canAsk } = this.#options
+    if (this.#open >= limits.leaderQuestionsMax) return done(new EtcdError('tooManyRequests'), null)
+    this.#open++
+    const finish: Answer<T> = (error, value) => {
+      this.#open--
+      done(error, value)
+    }
     const question: Question = {
       deadlineMs: nowMs() + timeoutMs,
-      fail: (error) => done(error, null),
+      fail: (error) => finish(error, null),
       ask: () => {
         if (!canAsk()) return this.#wait(question)
         attempt((error, value) => {
           if (error && isMoving(error)) this.#wait(question)
-          else done(error, value)
+          else finish(error, value)
         })
       },
     }

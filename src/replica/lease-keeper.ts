@@ -1,10 +1,22 @@
 import type { LeaseChange } from '../apply/outcome.ts'
 import { type LeaseId, leaseId, type MemberId, noMember } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import { checkpointed, checkpointsDue, clearing } from '../lease/checkpoints.ts'
 import { encodeExpiries } from '../lease/expiry-list.ts'
-import { createLessor, demote, due, granted, type Lessor, promote, remaining, renew, revoked } from '../lease/lessor.ts'
-import { getLease, listLeases } from '../lease/records.ts'
+import {
+  createLessor,
+  demote,
+  due,
+  found,
+  granted,
+  type Lessor,
+  remaining,
+  renew,
+  revoked,
+  spread,
+} from '../lease/lessor.ts'
+import { getLease, leasesAfter } from '../lease/records.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import type { LeaseTimes } from '../service/member.ts'
 import { Command_Kind, LeaseCheckpoints } from '../wire/gen/internal.ts'
@@ -21,6 +33,8 @@ import type { PeerCallDone, PeerMethod } from './ports.ts'
 
 export interface LeaseKeeperPorts {
   nowMs(): number
+  /** Runs `work` after what else waits has had its turn. */
+  soon(work: () => void): void
   self(): MemberId
   leader(): MemberId
   read<T>(work: (view: ReadView) => T): T
@@ -47,7 +61,9 @@ export class LeaseKeeper {
   readonly #questions: LeaderQuestions
   /** Renewals that wait for a lease's revocation, or until its checkpoint is taken back. */
   readonly #waits = new LeaseWaits()
-  #primary = false
+  /** Counts the times in office, to tell a callback of an earlier one. */
+  #office = 0
+  #state: 'out' | 'entering' | 'primary' = 'out'
 
   constructor(
     ports: LeaseKeeperPorts,
@@ -61,29 +77,48 @@ export class LeaseKeeper {
       nowMs: () => ports.nowMs(),
       timeoutMs: options.timeoutMs,
       leaderIsKnown: () => ports.leader() !== noMember,
-      canAsk: () => this.#primary || (ports.leader() !== noMember && ports.leader() !== ports.self()),
+      canAsk: () => this.#isPrimary || (ports.leader() !== noMember && ports.leader() !== ports.self()),
     })
   }
 
   takeOffice(): void {
-    this.#primary = true
-    promote(this.#lessor, this.#ports.nowMs(), this.#ports.read(listLeases), this.#extendMs)
+    this.#office++
+    this.#state = 'entering'
+    demote(this.#lessor)
+    this.#load(null, this.#office)
+  }
+
+  /** In steps, so that a hundred thousand leases do not keep a new leader from its heartbeats. Questions wait. */
+  #load(last: LeaseId | null, office: number): void {
+    if (this.#state !== 'entering' || this.#office !== office) return
+    const leases = this.#ports.read((view) => leasesAfter(view, last, limits.leaseLoadBatchMax))
+    found(this.#lessor, this.#ports.nowMs(), leases, this.#extendMs)
+    if (leases.length === limits.leaseLoadBatchMax) {
+      const { id } = leases[leases.length - 1]!
+      return this.#ports.soon(() => this.#load(id, office))
+    }
+    spread(this.#lessor)
+    this.#state = 'primary'
     this.#questions.retry()
   }
 
   leaveOffice(): void {
-    if (!this.#primary) return
-    this.#primary = false
+    if (this.#state === 'out') return
+    this.#state = 'out'
     demote(this.#lessor)
     this.#waits.failAll(new EtcdError('leaderChanged'))
   }
 
   get inOffice(): boolean {
-    return this.#primary
+    return this.#state !== 'out'
+  }
+
+  get #isPrimary(): boolean {
+    return this.#state === 'primary'
   }
 
   changed(changes: readonly LeaseChange[]): void {
-    if (!this.#primary) return
+    if (this.#state === 'out') return
     const now = this.#ports.nowMs()
     for (const change of changes) {
       if (change.kind === 'granted') granted(this.#lessor, change.id, change.ttlSeconds, now)
@@ -95,12 +130,12 @@ export class LeaseKeeper {
         if (change.remainingSeconds === 0) this.#waits.cleared(change.id)
       }
     }
-    this.#revokeDue(now)
+    if (this.#isPrimary) this.#revokeDue(now)
   }
 
   tick(): void {
     const now = this.#ports.nowMs()
-    if (this.#primary) {
+    if (this.#isPrimary) {
       this.#revokeDue(now)
       this.#writeCheckpoints(now)
       this.#waits.expire(now)
@@ -111,7 +146,7 @@ export class LeaseKeeper {
   renew(id: LeaseId, done: (error: Error | null, ttlSeconds: number) => void): void {
     this.#questions.ask<number>(
       (answer) => {
-        if (this.#primary) return this.#renewHere(id, answer)
+        if (this.#isPrimary) return this.#renewHere(id, answer)
         const request = LeaseKeepAliveRequest.encode({ ID: id }).finish()
         this.#askLeader('leaseRenew', request, (bytes) => Number(LeaseKeepAliveResponse.decode(bytes).TTL), answer)
       },
@@ -121,7 +156,7 @@ export class LeaseKeeper {
 
   times(id: LeaseId, done: Answer<LeaseTimes>): void {
     this.#questions.ask<LeaseTimes>((answer) => {
-      if (this.#primary) return this.#timesHere(id, answer)
+      if (this.#isPrimary) return this.#timesHere(id, answer)
       const request = LeaseTimeToLiveRequest.encode({ ID: id, keys: false }).finish()
       const decode = (bytes: Uint8Array): LeaseTimes => {
         const { TTL, grantedTTL } = LeaseTimeToLiveResponse.decode(bytes)
@@ -133,14 +168,14 @@ export class LeaseKeeper {
 
   expiries(done: Answer<Uint8Array>): void {
     this.#questions.ask<Uint8Array>((answer) => {
-      if (this.#primary) this.#expiriesHere(answer)
+      if (this.#isPrimary) this.#expiriesHere(answer)
       else this.#askLeader('leaseExpiries', new Uint8Array(0), (bytes) => bytes, answer)
     }, done)
   }
 
   /** Another member asks. It retries by itself, so that a non-leader may refuse at once. */
   answer(method: PeerMethod, request: Uint8Array, done: PeerCallDone): void {
-    if (!this.#primary) return done(new EtcdError('notLeader'), null)
+    if (!this.#isPrimary) return done(new EtcdError('notLeader'), null)
     switch (method) {
       case 'leaseRenew': {
         const id = LeaseKeepAliveRequest.decode(request).ID
@@ -172,7 +207,7 @@ export class LeaseKeeper {
   #asLeader<T>(done: Answer<T>, answer: () => void): void {
     this.#ports.barrier((error) => {
       if (error) done(error, null)
-      else if (!this.#primary) done(new EtcdError('leaderChanged'), null)
+      else if (!this.#isPrimary) done(new EtcdError('leaderChanged'), null)
       else answer()
     })
   }

@@ -179,6 +179,7 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#leases = new LeaseKeeper(
       {
         nowMs: () => this.#clock.nowMs(),
+        soon: (work) => this.#clock.soon(work),
         self: () => info.memberId,
         leader: () => this.#leader,
         read: (work) => ports.state.read(work),

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type LeaseId, leaseId, type MemberId, memberId, noMember } from '../../../src/base/ids.ts'
+import { limits } from '../../../src/base/limits.ts'
 import { EtcdError } from '../../../src/errors.ts'
 import { idsByExpiry } from '../../../src/lease/expiry-list.ts'
-import { type LeaseRecord, putLease } from '../../../src/lease/records.ts'
+import { type LeaseRecord, putLease, removeLease } from '../../../src/lease/records.ts'
 import { LeaseKeeper } from '../../../src/replica/lease-keeper.ts'
 import type { PeerCallDone, PeerMethod } from '../../../src/replica/ports.ts'
 import { Command_Kind, LeaseCheckpoints } from '../../../src/wire/gen/internal.ts'
@@ -22,6 +23,7 @@ class World {
   takesProposals = true
   readonly proposed: string[] = []
   readonly calls: { readonly to: MemberId; readonly method: PeerMethod; readonly done: PeerCallDone }[] = []
+  readonly turns: (() => void)[] = []
   readonly view = new NaiveView()
   readonly keeper: LeaseKeeper
 
@@ -29,6 +31,7 @@ class World {
     this.keeper = new LeaseKeeper(
       {
         nowMs: () => this.now,
+        soon: (work) => void this.turns.push(work),
         self: () => self,
         leader: () => this.leader,
         read: (work) => work(this.view),
@@ -193,4 +196,61 @@ test('leases are listed by their expiry, which only the leader knows', () => {
     [2n, 4n, 3n, 1n],
     [2n, 4n, 3n, 1n],
   ])
+})
+
+/** A world whose new leader finds more leases than it takes over in one turn, with ids from 1 on. */
+function worldWithMany(): World {
+  const world = new World()
+  const leases = Array.from({ length: 2 * limits.leaseLoadBatchMax }, (_, i) => ({ id: leaseId(BigInt(i + 1)) }))
+  world.lead(...leases.slice(1), { id: leaseId(-1n) }, leases[0]!)
+  return world
+}
+
+test('a leader takes many leases over in steps, and answers when it has them all', () => {
+  const world = worldWithMany()
+  const answers = [
+    world.renew(leaseId(2n)),
+    world.renew(leaseId(-1n)),
+    world.renew(leaseId(3n)),
+    world.renew(leaseId(5000n)),
+  ]
+  assert.ok(world.keeper.inOffice)
+  const peers: unknown[] = []
+  world.keeper.answer('leaseExpiries', new Uint8Array(0), (error) => peers.push((error as EtcdError).reason))
+  assert.deepEqual([answers, peers], [[[], [], [], []], ['notLeader']])
+  // Meanwhile one that it has found goes, one that it has not found goes, and one comes.
+  for (const gone of [3n, -1n]) removeLease(world.view, leaseId(gone))
+  world.keeper.changed([
+    { kind: 'revoked', id: leaseId(3n) },
+    { kind: 'revoked', id: leaseId(-1n) },
+  ])
+  putLease(world.view, { id: leaseId(5000n), ttlSeconds: 30, checkpointSeconds: 0 })
+  world.keeper.changed([{ kind: 'granted', id: leaseId(5000n), ttlSeconds: 30 }])
+  while (world.turns.length > 0) world.turns.shift()!()
+  assert.deepEqual(answers, [[10], [0], [0], [30]])
+  const lists: bigint[][] = []
+  world.keeper.expiries((_, rows) => lists.push(idsByExpiry(rows!)))
+  assert.equal(new Set(lists[0]).size, 2 * limits.leaseLoadBatchMax)
+})
+
+test('a leader that is deposed while it takes leases over goes no further', () => {
+  const world = worldWithMany()
+  world.keeper.leaveOffice()
+  world.keeper.takeOffice()
+  const [stale, current] = world.turns
+  stale!()
+  assert.equal(world.turns.length, 2, 'the step of the earlier time in office')
+  current!()
+  assert.equal(world.turns.length, 3)
+})
+
+test('more questions than a member can hold are refused', () => {
+  const world = new World()
+  world.leader = noMember
+  let refused = 0
+  for (let i = 0; i < limits.leaderQuestionsMax; i++) world.keeper.renew(id, () => refused++)
+  assert.equal(refused, 0)
+  assert.deepEqual(world.renew(), ['tooManyRequests'])
+  world.keeper.failAll(new EtcdError('stopped'))
+  assert.equal(refused, limits.leaderQuestionsMax)
 })
