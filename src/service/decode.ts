@@ -1,27 +1,26 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { Code, EtcdError } from '../errors.ts'
 import { StatusError } from './status-error.ts'
+import { StrictReader } from './strict-reader.ts'
 
 interface Decoder<T> {
-  decode(input: BinaryReader): T
+  decode(input: StrictReader): T
 }
 
 /**
- * Decodes one client message; the generated decoders throw whatever comes to hand and stop without a word at an
- * end-group or zero tag, so both become the one refusal that a gRPC server gives for bytes that are not the message.
+ * Decodes one client message; whatever the generated decoders throw becomes the one refusal that a gRPC server gives
+ * for bytes that are not the message.
  *
  * @throws StatusError Internal, the code that grpc-go answers with.
  */
 export function decodeRequest<T>(type: Decoder<T>, bytes: Uint8Array): T {
-  const reader = new BinaryReader(bytes)
-  let message: T
+  const reader = new StrictReader(bytes)
   try {
-    message = type.decode(reader)
+    const message = type.decode(reader)
+    reader.finish()
+    return message
   } catch (cause) {
     throw malformed(cause)
   }
-  if (reader.pos !== reader.len) throw malformed(new Error(`${reader.len - reader.pos} bytes after the message`))
-  return message
 }
 
 /**
