@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { PutRequest, WatchRequest, WatchResponse } from '../../src/wire/gen/rpc.ts'
 import { Both } from '../support/both.ts'
-import type { TestCluster } from '../support/cluster.ts'
+import { TestCluster } from '../support/cluster.ts'
 import { type Call, GrpcConnection } from '../support/grpc-connection.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 type Union = NonNullable<WatchRequest['request_union']>
 type Creation = Partial<Extract<Union, { $case: 'create_request' }>['value']>
 
-const connect = (cluster: TestCluster, windowBytes?: number): GrpcConnection =>
-  new GrpcConnection(cluster.members[0]!.clientUrl, cluster.certificates.client, windowBytes)
+const connect = (cluster: TestCluster, windowBytes?: number, member = cluster.members[0]!): GrpcConnection =>
+  new GrpcConnection(member.clientUrl, cluster.certificates.client, windowBytes)
 
 /** One Watch call, and all that has come from it. */
 class Watch {
@@ -18,13 +18,14 @@ class Watch {
   ended: string | null | undefined
   readonly call: Call
 
-  constructor(connection: GrpcConnection) {
+  constructor(connection: GrpcConnection, metadata: Readonly<Record<string, string>> = {}) {
     this.call = connection.open(
       '/etcdserverpb.Watch/Watch',
       (message) => this.responses.push(WatchResponse.decode(Uint8Array.from(message))),
       (problem) => {
         this.ended = problem
       },
+      metadata,
     )
   }
 
@@ -179,5 +180,64 @@ describe('watch streams, call by call', () => {
     const revisions = [...seen, ...all.revisions()]
     assert.equal(revisions.length, 60)
     assert.ok(revisions.every((revision, n) => n === 0 || revision > revisions[n - 1]!))
+  })
+})
+
+test('progress is reported at the interval of the flag, to idle watches that asked for it', async () => {
+  const flags = ['--experimental-watch-progress-notify-interval=200ms']
+  await using cluster = await TestCluster.start({ size: 1, flags })
+  using connection = connect(cluster)
+  const watch = new Watch(connection)
+  watch.create({ key })
+  watch.create({ key, progress_notify: true })
+  await watch.received(2)
+  await put(connection, 'other')
+  await waitFor('progress up to the put', () => watch.responses.at(-1)!.header!.revision === 2n)
+  assert.ok(watch.responses.slice(2).every((response) => response.watch_id === 1n && response.events.length === 0))
+})
+
+describe('watch streams in a cluster of three', () => {
+  let cluster: TestCluster
+  before(async () => {
+    // Little is kept of the log, so that who was away is sent the state.
+    cluster = await TestCluster.start({ size: 3, flags: ['--snapshot-count=50', '--election-timeout=500'] })
+  })
+  after(() => cluster?.[Symbol.asyncDispose]())
+
+  test('a watch goes on through the state that its member is sent: no gap, no repeat', async () => {
+    const away = await cluster.follower()
+    const leader = await cluster.leader()
+    using writer = connect(cluster, undefined, leader)
+    using connection = connect(cluster, undefined, away)
+    const watch = new Watch(connection)
+    watch.create({ key: Buffer.from('sent') })
+    await watch.received(1)
+    await put(writer, 'sent')
+    away.signal('SIGSTOP')
+    const count = 6000
+    const value = Buffer.alloc(100)
+    for (let i = 0; i < count; i += 500)
+      await Promise.all(Array.from({ length: 500 }, () => put(writer, 'sent', value)))
+    away.signal('SIGCONT')
+    await waitFor('all events', () => watch.revisions().length === 1 + count)
+    const revisions = watch.revisions()
+    assert.ok(revisions.every((revision, n) => n === 0 || revision === revisions[n - 1]! + 1))
+  })
+
+  test('without a leader, streams that require one are ended and refused, and others stay', async () => {
+    const survivor = await cluster.follower()
+    using connection = connect(cluster, undefined, survivor)
+    const [requiring, plain] = [new Watch(connection, { hasleader: 'true' }), new Watch(connection)]
+    for (const watch of [requiring, plain]) {
+      watch.create({ key })
+      await watch.received(1)
+    }
+    await Promise.all(cluster.members.filter((member) => member !== survivor).map((member) => member.kill()))
+    const noLeader = 'status 14: etcdserver: no leader'
+    await waitFor('the stream is ended', () => requiring.ended === noLeader)
+    const late = new Watch(connection, { hasleader: 'true' })
+    await waitFor('another is refused', () => late.ended === noLeader)
+    plain.progress()
+    await plain.received(2)
   })
 })

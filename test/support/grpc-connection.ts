@@ -26,12 +26,18 @@ export class GrpcConnection implements Disposable {
   }
 
   /** @param onMessage gets the bytes in place: they are the caller's only during the call. */
-  open(path: string, onMessage: (message: Uint8Array) => void, onEnd: (problem: string | null) => void): Call {
+  open(
+    path: string,
+    onMessage: (message: Uint8Array) => void,
+    onEnd: (problem: string | null) => void,
+    metadata: Readonly<Record<string, string>> = {},
+  ): Call {
     const stream = this.#session.request({
       [constants.HTTP2_HEADER_METHOD]: 'POST',
       [constants.HTTP2_HEADER_PATH]: path,
       [constants.HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
       [constants.HTTP2_HEADER_TE]: 'trailers',
+      ...metadata,
     })
     /** The beginning of a message, in pieces: joined once, when it is whole. */
     let pieces: Buffer[] = []
