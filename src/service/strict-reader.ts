@@ -33,6 +33,13 @@ export class StrictReader extends BinaryReader {
     }
   }
 
+  /** Packed enums follow each other without tags. */
+  override int32(): number {
+    this.#wireType = varint
+    this.#valueAt = this.pos
+    return super.int32()
+  }
+
   /** @throws Error if the bytes are not used up. */
   finish(): void {
     this.#leave()

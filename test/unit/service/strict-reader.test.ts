@@ -36,6 +36,12 @@ test('unknown fields of every kind are passed over', () => {
   assert.deepEqual(strictly(WatchRequest, bytes).request_union, { $case: 'cancel_request', value: { watch_id: 7n } })
 })
 
+test('packed enums are read', () => {
+  const bytes = Uint8Array.of(0x0a, 0x08, 0x0a, 0x01, 0x61, 0x2a, 0x03, 0x00, 0x01, 0x04)
+  const { request_union: request } = strictly(WatchRequest, bytes)
+  assert.deepEqual(request?.$case === 'create_request' && request.value.filters, [0, 1, 4])
+})
+
 test('what was encoded is read as by the plain reader', () => {
   fc.assert(
     fc.property(txnRequests, (txn) => {
