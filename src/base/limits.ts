@@ -8,6 +8,8 @@ export const limits = {
   leaseTtlSecondsMax: 9_000_000_000,
   /** Depth of nested transactions. */
   txnDepthMax: 64,
+  /** Compares and operations in a transaction and all that are nested in it, or --max-txn-ops if that is more. */
+  txnTotalOpsMax: 10_000,
   /** Bytes of entries in one append message. */
   raftMessageBytesMax: 1024 * 1024,
   /** Append messages in flight to one follower. */

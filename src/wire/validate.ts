@@ -42,10 +42,13 @@ const noTxnLimits: TxnLimits = { maxTxnOps: Number.POSITIVE_INFINITY }
 
 /**
  * Besides the rules of the single operations: the operation limit, nesting, and no key written twice on one path. Unlike
- * etcd this also sees a put inside a delete from a key to the end of the keyspace (range_end of one NUL).
+ * etcd this also bounds the operations of all paths together, and sees a put inside a delete from a key to the end of
+ * the keyspace (range_end of one NUL) and a nested put of a key that a later nested transaction deletes.
  */
 export function checkTxn(request: TxnRequest, { maxTxnOps }: TxnLimits = noTxnLimits): void {
-  checkTxnOps(request, maxTxnOps, 1)
+  const opsOfAll = checkTxnOps(request, maxTxnOps, 1)
+  // The budget of a path says nothing of how many paths there are: they multiply with each level.
+  if (opsOfAll > Math.max(maxTxnOps, limits.txnTotalOpsMax)) throw new EtcdError('tooManyOps')
   checkOverlaps(request.success)
   checkOverlaps(request.failure)
 }
@@ -55,14 +58,17 @@ export function checkLeaseGrant(request: LeaseGrantRequest): void {
   if (request.TTL > limits.leaseTtlSecondsMax) throw new EtcdError('leaseTtlTooLarge')
 }
 
-function checkTxnOps(request: TxnRequest, opsLeft: number, depth: number): void {
+/** @returns the compares and operations of the transaction and of all that are nested in it. */
+function checkTxnOps(request: TxnRequest, opsLeft: number, depth: number): number {
   // Every level is an operation of the one above.
   if (depth > limits.txnDepthMax) throw new EtcdError('tooManyOps', { cause: 'transactions nested too deeply' })
   const ops = Math.max(request.compare.length, request.success.length, request.failure.length)
   if (ops > opsLeft) throw new EtcdError('tooManyOps')
   for (const compare of request.compare) checkCompare(compare)
-  for (const op of request.success) checkOp(op, opsLeft - ops, depth)
-  for (const op of request.failure) checkOp(op, opsLeft - ops, depth)
+  let opsOfAll = request.compare.length + request.success.length + request.failure.length
+  for (const op of request.success) opsOfAll += checkOp(op, opsLeft - ops, depth)
+  for (const op of request.failure) opsOfAll += checkOp(op, opsLeft - ops, depth)
+  return opsOfAll
 }
 
 function checkCompare(compare: Compare): void {
@@ -72,15 +78,19 @@ function checkCompare(compare: Compare): void {
   }
 }
 
-function checkOp(op: RequestOp, opsLeft: number, depth: number): void {
+/** @returns the compares and operations nested in this one. */
+function checkOp(op: RequestOp, opsLeft: number, depth: number): number {
   const request = op.request
   switch (request?.$case) {
     case 'request_range':
-      return checkRange(request.value)
+      checkRange(request.value)
+      return 0
     case 'request_put':
-      return checkPut(request.value)
+      checkPut(request.value)
+      return 0
     case 'request_delete_range':
-      return checkDeleteRange(request.value)
+      checkDeleteRange(request.value)
+      return 0
     case 'request_txn':
       return checkTxnOps(request.value, opsLeft, depth + 1)
     default:

@@ -35,6 +35,11 @@ const compare = (fields: Partial<Compare>): Compare => ({
   ...fields,
 })
 const times = (count: number): RequestOp[] => Array.from({ length: count }, (_, i) => put(`${i}`))
+const nestedCompares = (count: number): RequestOp => ({
+  request: { $case: 'request_txn', value: txnRequest({ compare: Array(count).fill(compare({})) }) },
+})
+const wide = (count: number, each: number): RequestOp[] =>
+  Array.from({ length: count }, () => nested(Array(each).fill(get('a'))))
 const deep = (depth: number): RequestOp => (depth === 0 ? put('a') : nested([deep(depth - 1)]))
 
 const a = bytes('a')
@@ -82,6 +87,16 @@ for (const { name, txn, maxTxnOps, want } of [
   { name: 'compares beyond it', txn: { compare: Array(5).fill(compare({})) }, maxTxnOps: 4, want: 'tooManyOps' },
   { name: 'nested within what is left', txn: { success: [nested(times(3))] }, maxTxnOps: 4, want: 'ok' },
   { name: 'nested beyond it', txn: { success: [nested(times(4))] }, maxTxnOps: 4, want: 'tooManyOps' },
+  { name: 'many paths, each within the limit', txn: { success: wide(99, 100) }, maxTxnOps: 200, want: 'ok' },
+  { name: 'too many paths', txn: { success: wide(100, 100) }, maxTxnOps: 200, want: 'tooManyOps' },
+  {
+    name: 'too many compares on all paths',
+    txn: { success: Array.from({ length: 100 }, () => nestedCompares(100)) },
+    maxTxnOps: 200,
+    want: 'tooManyOps',
+  },
+  { name: 'as many paths as are allowed on one', txn: { success: wide(100, 100) }, maxTxnOps: 20_000, want: 'ok' },
+  { name: 'any number of paths at apply', txn: { success: wide(100, 200) }, want: 'ok' },
   { name: 'no limit at apply', txn: { success: times(10_000) }, want: 'ok' },
   { name: 'operation without content', txn: { success: [{ request: undefined }] }, want: 'keyNotFound' },
   { name: 'put without key', txn: { success: [put('')] }, want: 'emptyKey' },
