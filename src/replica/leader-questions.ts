@@ -38,7 +38,7 @@ export class LeaderQuestions {
     this.#open++
     const finish: Answer<T> = (error, value) => {
       this.#open--
-      done(error, value)
+      done(error && this.#nameTheReason(error), value)
     }
     const question: Question = {
       deadlineMs: nowMs() + timeoutMs,
@@ -59,8 +59,7 @@ export class LeaderQuestions {
     const late = this.#waiting.filter((question) => question.deadlineMs <= now)
     if (late.length > 0) {
       this.#waiting = this.#waiting.filter((question) => question.deadlineMs > now)
-      const reason = this.#options.leaderIsKnown() ? 'timeout' : 'noLeader'
-      for (const question of late) question.fail(new EtcdError(reason))
+      for (const question of late) question.fail(new EtcdError('timeout'))
     }
     this.retry()
   }
@@ -76,6 +75,12 @@ export class LeaderQuestions {
     const questions = this.#waiting
     this.#waiting = []
     for (const question of questions) question.fail(error)
+  }
+
+  /** Also a leader's own barrier times out when it has lost its followers, and then its office. */
+  #nameTheReason(error: Error): Error {
+    const isLate = error instanceof EtcdError && error.reason === 'timeout'
+    return isLate && !this.#options.leaderIsKnown() ? new EtcdError('noLeader', { cause: error }) : error
   }
 
   #wait(question: Question): void {

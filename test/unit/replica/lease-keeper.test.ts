@@ -23,6 +23,8 @@ class World {
   takesProposals = true
   readonly proposed: string[] = []
   readonly calls: { readonly to: MemberId; readonly method: PeerMethod; readonly done: PeerCallDone }[] = []
+  /** Barriers that wait; null: each is there at once. */
+  barriers: ((error: Error | null) => void)[] | null = null
   readonly turns: (() => void)[] = []
   readonly view = new NaiveView()
   readonly keeper: LeaseKeeper
@@ -35,7 +37,7 @@ class World {
         self: () => self,
         leader: () => this.leader,
         read: (work) => work(this.view),
-        barrier: (done) => done(null),
+        barrier: (done) => void (this.barriers === null ? done(null) : this.barriers.push(done)),
         call: (to, method, _, done) => void this.calls.push({ to, method, done }),
         propose: (kind, request) => this.#propose(kind, request),
       },
@@ -154,6 +156,17 @@ test('without a leader a question waits for one, and fails in the end for want o
   world.at(timeoutMs + 100)
   assert.equal(world.calls.length, 1)
   assert.deepEqual(second, [])
+})
+
+test('a question that was under way when the leader lost its followers fails for want of a leader', () => {
+  const world = new World()
+  world.lead({})
+  world.barriers = []
+  const answers = world.renew()
+  world.leader = noMember
+  world.keeper.leaveOffice()
+  world.barriers[0]!(new EtcdError('timeout'))
+  assert.deepEqual(answers, ['noLeader'])
 })
 
 test('a leader that cannot be reached is asked again until the time is over', () => {
