@@ -10,7 +10,7 @@ export function describeStep(step: Step): string {
     case 'bytes':
       return `${step.method} with the bytes ${Buffer.from(step.bytes).toString('hex').slice(0, 2000)}`
     case 'keepAlive':
-      return `LeaseKeepAlive of ${symbolText(step.id)}`
+      return `LeaseKeepAlive of ${step.ids.map(symbolText).join(', ')}`
     case 'watch':
       return `Watch on stream ${step.stream}: ${step.request.$case} ${fieldsText(step.request.value)}`
     case 'watchBytes':

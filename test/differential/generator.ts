@@ -60,7 +60,10 @@ function compactedDelete(dice: Dice): Step[] {
 
 const rangeCall = (dice: Dice): Step => ({ kind: 'call', method: 'Range', message: rangeRequest(dice) })
 
-/** A read with bytes changed or added, or any message cut short: what is not a message changes nothing. */
+/**
+ * A read with bytes changed or added, or any message cut short, which changes nothing if it is no message any more; or
+ * any message with a field from the future.
+ */
 function garbled(dice: Dice): Step {
   if (dice.chance(0.5))
     return { kind: 'bytes', method: 'Range', bytes: altered(dice, encoded('Range', rangeRequest(dice))) }
@@ -71,8 +74,12 @@ function garbled(dice: Dice): Step {
     ['Txn', txnRequest(dice)],
   ] as const)
   const bytes = encoded(method, message)
+  if (dice.chance(0.3)) return { kind: 'bytes', method, bytes: Buffer.concat([bytes, unknownField]) }
   return { kind: 'bytes', method, bytes: bytes.slice(0, dice.below(bytes.length + 1)) }
 }
+
+/** Number 100, of two bytes. */
+const unknownField = Uint8Array.of(0xa2, 0x06, 0x02, 0x68, 0x69)
 
 /** Bytes are made before there is a server to ask. */
 const nowhere: Meaning = { lease: () => nobodysLease, current: 1, compacted: 0 }

@@ -15,6 +15,8 @@ const timeToLive = (ID: bigint, keys: boolean): Step => ({
   message: { ID, keys },
 })
 
+const keepAlive = (...ids: bigint[]): Step => ({ kind: 'keepAlive', ids })
+
 /** An id for the leases that come and go at once, so that none is ever left behind with another. */
 const shortLease = 1000n
 /** A lease under this id is left to run out. */
@@ -29,14 +31,15 @@ export function leaseSteps(dice: Dice): Step[] {
     return [
       grant(shortLease, dice.pick(shortSeconds)),
       timeToLive(shortLease, dice.chance(0.5)),
-      { kind: 'keepAlive', id: shortLease },
+      keepAlive(shortLease),
       revoke(shortLease),
     ]
   }
   if (roll < 52) return [revoke(dice.chance(0.03) ? dice.pick([0n, oddInteger(dice)]) : lease(dice))]
   if (roll < 72) return [timeToLive(dice.chance(0.02) ? 0n : lease(dice), dice.chance(0.5))]
   if (roll < 80) return [{ kind: 'call', method: 'LeaseLeases', message: {} }]
-  return [{ kind: 'keepAlive', id: dice.chance(0.02) ? 0n : lease(dice) }]
+  if (roll < 97) return [keepAlive(dice.chance(0.02) ? 0n : lease(dice))]
+  return [keepAlive(...Array.from({ length: 2 + dice.below(6) }, () => lease(dice)))]
 }
 
 /** A lease that runs out, with some keys. Takes seconds. */
@@ -54,7 +57,7 @@ export function expirySteps(dice: Dice): Step[] {
     ...puts,
     { kind: 'awaitExpiry' },
     timeToLive(expiringLease, true),
-    { kind: 'keepAlive', id: expiringLease },
+    keepAlive(expiringLease),
     revoke(expiringLease),
   ]
 }

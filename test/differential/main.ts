@@ -56,6 +56,9 @@ const requests = numberOf('requests')
 const perSession = numberOf('session')
 const firstSeed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf('seed')
 await using pairs = new ServerPairs()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => pairs[Symbol.asyncDispose]().finally(() => process.exit(1)))
+}
 const known = new KnownDifferences()
 let done = 0
 let differences = 0

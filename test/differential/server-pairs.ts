@@ -8,6 +8,7 @@ export interface ServerPair {
 /** Fresh pairs of servers, of which the next starts while one is in use. */
 export class ServerPairs implements AsyncDisposable {
   #next: Promise<ServerPair>
+  #lent: ServerPair | null = null
 
   constructor() {
     this.#next = startAhead()
@@ -17,14 +18,18 @@ export class ServerPairs implements AsyncDisposable {
   async with<T>(use: (pair: ServerPair) => Promise<T>): Promise<T> {
     const pair = await this.#next
     this.#next = startAhead()
+    this.#lent = pair
     try {
       return await use(pair)
     } finally {
+      this.#lent = null
       await stop(pair)
     }
   }
 
+  /** One that is lent is taken away. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#lent !== null) await stop(this.#lent)
     await stop(await this.#next)
   }
 }

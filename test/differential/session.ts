@@ -190,21 +190,24 @@ export class Session {
       this.#sides.map(async (side) => {
         side.keepAlive ??= side.server.client.stream(keepAlivePath)
         const stream = side.keepAlive
-        stream.send(LeaseKeepAliveRequest.encode({ ID: this.#resolved(step.id, side) }).finish())
-        await stream.until(() => stream.received.length > 0 || stream.ended !== null, keepAliveMsMax)
-        const bytes = stream.received.shift()
-        if (bytes === undefined) {
-          stream.cancel()
+        for (const ID of this.#resolved(step.ids, side)) stream.send(LeaseKeepAliveRequest.encode({ ID }).finish())
+        const isAnswered = (): boolean => stream.received.length >= step.ids.length || stream.ended !== null
+        await stream.until(isAnswered, keepAliveMsMax)
+        const texts = stream.received.splice(0).map((bytes) => {
+          const response = mapIntegers(LeaseKeepAliveResponse.decode(bytes), (value) => side.leases.symbolOf(value))
+          side.leases.renewed(response)
+          return messageText(withPlainHeaders(response))
+        })
+        if (stream.ended !== null) {
           side.keepAlive = null
-          return `no answer; ended: ${JSON.stringify(stream.ended)}`
+          texts.push(`ended: ${JSON.stringify(stream.ended)}`)
         }
-        const response = mapIntegers(LeaseKeepAliveResponse.decode(bytes), (value) => side.leases.symbolOf(value))
-        side.leases.renewed(response)
-        return messageText(withPlainHeaders(response))
+        return texts.join('\n')
       }),
     )
     const [etcd, leasehold] = answers as [string, string]
     if (etcd !== leasehold) throw new Difference('lease', 'LeaseKeepAlive', etcd, leasehold)
+    if (etcd === '') throw new Difference('lease', 'LeaseKeepAlive', 'no answer', 'no answer')
   }
 
   #openLogs(): { etcd: WatchLog; leasehold: WatchLog } {

@@ -54,9 +54,10 @@ export interface BytesCall {
   readonly bytes: Uint8Array
 }
 
+/** Renewals that are sent without waiting for each other's answers. */
 export interface KeepAlive {
   readonly kind: 'keepAlive'
-  readonly id: bigint
+  readonly ids: readonly bigint[]
 }
 
 /** A request on one of the numbered watch streams, which is opened if it is not. */

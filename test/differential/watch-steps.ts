@@ -5,6 +5,19 @@ import { enumValue, keyAndEnd, nul, oddInteger, revision } from './values.ts'
 
 const streams = 6
 
+/** Bytes that are no request, each for a reason of its own. */
+const noRequests = [
+  [0x0a, 0x7f, 0x61],
+  [0x0a, 0x7f, 0x5c],
+  [0x0a, 0x02, 0x18],
+  [0x0a, 0x02, 0x0a, 0x02, 0x61, 0x62],
+  [0x0a, 0x02, 0x18, 0x80, 0x01],
+  [0x0a, 0x03, 0x00, 0x1a, 0x00],
+  [0x1a, 0x00, 0x5c],
+  [0x1a, 0x00, 0x00],
+  [0x08],
+]
+
 function createRequest(dice: Dice): WatchCreateRequest {
   return {
     ...keyAndEnd(dice),
@@ -43,5 +56,5 @@ export function watchSteps(dice: Dice): Step[] {
     return [{ kind: 'settle' }, { kind: 'watch', stream, request: { $case: 'progress_request', value: {} } }]
   }
   if (roll < 99) return [{ kind: 'settle' }, { kind: 'closeWatch', stream }]
-  return [{ kind: 'settle' }, { kind: 'watchBytes', stream, bytes: Uint8Array.of(0x0a, 0x7f, dice.below(256)) }]
+  return [{ kind: 'settle' }, { kind: 'watchBytes', stream, bytes: Uint8Array.from(dice.pick(noRequests)) }]
 }
