@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type ClientHttp2Session, connect as connectHttp2, constants, type OutgoingHttpHeaders } from 'node:http2'
-import { connect, type Socket } from 'node:net'
+import { constants, type OutgoingHttpHeaders } from 'node:http2'
+import { connect } from 'node:net'
 import { test } from 'node:test'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { silentLog } from '../../../src/base/log.ts'
 import { Code } from '../../../src/errors.ts'
 import type { BidiHandler, UnaryHandler } from '../../../src/grpc/method.ts'
 import { RawClient, serve, tableOf } from '../../support/grpc-harness.ts'
+import { frameFlags, frameTypes, http2Frame, http2Preface, literal, plain } from '../../support/hpack.ts'
+import { call, frameOf, headersOf, http2Client, rawSocket, untilClosed } from '../../support/raw-http2.ts'
 
 const rangePath = '/etcdserverpb.KV/Range'
 const watchPath = '/etcdserverpb.Watch/Watch'
@@ -17,80 +20,20 @@ const table = tableOf({
   [watchPath]: { kind: 'bidi', handler: silentStream },
 })
 
+interface HostileCall {
+  readonly name: string
+  readonly headers?: OutgoingHttpHeaders
+  readonly body?: Buffer
+  readonly chunkBytes?: number
+  readonly httpStatus?: number
+  readonly grpcStatus: Code
+  readonly details?: string
+}
+
 /** The server still answers others. */
 async function assertServes(port: number): Promise<void> {
   using client = new RawClient(port)
   assert.equal(String(await client.unary(rangePath, Buffer.from('alive'))), 'alive')
-}
-
-async function http2Client(port: number): Promise<ClientHttp2Session> {
-  const session = connectHttp2(`http://127.0.0.1:${port}`)
-  session.on('error', () => {})
-  await once(session, 'connect')
-  return session
-}
-
-const headersOf = (path: string, more: OutgoingHttpHeaders = {}): OutgoingHttpHeaders => ({
-  ':method': 'POST',
-  ':path': path,
-  'content-type': 'application/grpc',
-  te: 'trailers',
-  ...more,
-})
-
-const frameOf = (message: Uint8Array, length = message.length, compressed = 0): Buffer => {
-  const frame = Buffer.alloc(5 + message.length)
-  frame[0] = compressed
-  frame.writeUInt32BE(length, 1)
-  frame.set(message, 5)
-  return frame
-}
-
-interface Answer {
-  readonly httpStatus: number
-  readonly grpcStatus: number | undefined
-  readonly body: Buffer
-}
-
-/** One call at the level of HTTP/2: any headers, any body. */
-async function call(port: number, headers: OutgoingHttpHeaders, body: Uint8Array): Promise<Answer> {
-  const session = await http2Client(port)
-  try {
-    const stream = session.request(headers)
-    stream.on('error', () => {})
-    const chunks: Buffer[] = []
-    let httpStatus = 0
-    let grpcStatus: number | undefined
-    const read = (from: Record<string, unknown>): void => {
-      if (from['grpc-status'] !== undefined) grpcStatus = Number(from['grpc-status'])
-    }
-    stream.on('response', (got) => {
-      httpStatus = Number(got[':status'])
-      read(got)
-    })
-    stream.on('trailers', read)
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-    stream.end(body)
-    await once(stream, 'close')
-    return { httpStatus, grpcStatus, body: Buffer.concat(chunks) }
-  } finally {
-    session.destroy()
-  }
-}
-
-async function rawSocket(port: number): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  return socket
-}
-
-/** Everything the server says until it closes the connection. */
-async function untilClosed(socket: Socket): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  await once(socket, 'close')
-  return Buffer.concat(chunks)
 }
 
 for (const { name, timeout } of [
@@ -112,55 +55,95 @@ test('the authority may be a URL, as etcdctl 3.4 sends it without TLS', async ()
   assert.equal((await call(server.port, headers, frameOf(Buffer.from('a')))).grpcStatus, Code.Ok)
 })
 
-for (const { name, headers, body, httpStatus, grpcStatus } of [
-  { name: 'no message', headers: {}, body: Buffer.alloc(0), httpStatus: 200, grpcStatus: Code.Unimplemented },
+const one = frameOf(Buffer.from('a'))
+const overhead = 512 * 1024
+for (const { name, headers = {}, body = one, chunkBytes, httpStatus = 200, grpcStatus, details } of [
+  { name: 'no message', body: Buffer.alloc(0), grpcStatus: Code.Unimplemented, details: 'no message on a unary call' },
   {
     name: 'two messages',
-    headers: {},
-    body: Buffer.concat([frameOf(Buffer.from('a')), frameOf(Buffer.from('b'))]),
-    httpStatus: 200,
+    body: Buffer.concat([one, one]),
     grpcStatus: Code.Unimplemented,
+    details: 'a second message on a unary call',
   },
   {
+    name: 'a message that is cut short',
+    body: frameOf(Buffer.from('abc'), 4),
+    grpcStatus: Code.Internal,
+    details: 'unexpected EOF',
+  },
+  { name: 'half a length', body: Buffer.alloc(3), grpcStatus: Code.Internal, details: 'unexpected EOF' },
+  {
     name: 'a length of 4 GiB',
-    headers: {},
     body: frameOf(Buffer.from('a'), 0xffffffff),
-    httpStatus: 200,
     grpcStatus: Code.ResourceExhausted,
+    details: `grpc: received message larger than max (4294967295 vs. ${1_572_864 + overhead})`,
+  },
+  {
+    name: 'a flag that is none',
+    body: frameOf(Buffer.from('a'), 1, 7),
+    grpcStatus: Code.Internal,
+    details: 'grpc: received unexpected payload format 7',
   },
   {
     name: 'gzip that is none',
     headers: { 'grpc-encoding': 'gzip' },
     body: frameOf(Buffer.from('a'), 1, 1),
-    httpStatus: 200,
     grpcStatus: Code.Internal,
+    details: 'grpc: failed to decompress the received message: unexpected end of file',
+  },
+  {
+    name: 'compression without saying which',
+    body: frameOf(Buffer.from('a'), 1, 1),
+    grpcStatus: Code.Internal,
+    details: 'grpc: compressed flag set with identity or empty encoding',
   },
   {
     name: 'an unknown compression',
     headers: { 'grpc-encoding': 'rot13' },
     body: frameOf(Buffer.from('a'), 1, 1),
-    httpStatus: 200,
     grpcStatus: Code.Unimplemented,
+    details: 'grpc: Decompressor is not installed for grpc-encoding "rot13"',
   },
   {
     name: 'a timeout that is none',
     headers: { 'grpc-timeout': 'soon' },
-    body: frameOf(Buffer.from('a')),
-    httpStatus: 200,
     grpcStatus: Code.Internal,
+    details: 'malformed grpc-timeout: strconv.ParseUint: parsing "soo": invalid syntax',
   },
   {
     name: 'another content type',
     headers: { 'content-type': 'text/html' },
-    body: frameOf(Buffer.from('a')),
     httpStatus: 415,
     grpcStatus: Code.InvalidArgument,
+    details: 'invalid gRPC request content-type "text/html"',
   },
-]) {
+  {
+    name: 'a content type that only begins alike',
+    headers: { 'content-type': 'application/grpc-web' },
+    httpStatus: 415,
+    grpcStatus: Code.InvalidArgument,
+    details: 'invalid gRPC request content-type "application/grpc-web"',
+  },
+  {
+    name: 'another method',
+    headers: { ':method': 'PUT' },
+    httpStatus: 405,
+    grpcStatus: Code.Internal,
+    details: 'Received a HEADERS frame with :method "PUT" which should be POST',
+  },
+  { name: 'none: a subtype', headers: { 'content-type': 'application/grpc+proto' }, grpcStatus: Code.Ok },
+  { name: 'none: a parameter', headers: { 'content-type': 'Application/gRPC;charset=utf-8' }, grpcStatus: Code.Ok },
+  { name: 'none: no te', headers: { te: undefined }, grpcStatus: Code.Ok },
+  { name: 'none: a deadline and identity', headers: { 'grpc-encoding': 'identity' }, grpcStatus: Code.Ok },
+  { name: 'none: malformed metadata that nobody reads', headers: { 'x-bin': '***' }, grpcStatus: Code.Ok },
+  { name: 'none: byte by byte', body: frameOf(Buffer.from('hello')), chunkBytes: 1, grpcStatus: Code.Ok },
+] as readonly HostileCall[]) {
   test(`hostile call: ${name}`, async () => {
     await using server = await serve(table)
-    const answer = await call(server.port, headersOf(rangePath, headers), body)
-    assert.deepEqual([answer.httpStatus, answer.grpcStatus], [httpStatus, grpcStatus])
+    const answer = await call(server.port, headersOf(rangePath, headers), body, chunkBytes)
+    assert.deepEqual([answer.httpStatus, answer.grpcStatus, answer.details], [httpStatus, grpcStatus, details])
+    assert.equal(answer.headers['grpc-accept-encoding'], 'identity,deflate,gzip')
+    if (grpcStatus === Code.Ok) assert.deepEqual(answer.body, body)
     await assertServes(server.port)
   })
 }
@@ -301,14 +284,122 @@ test('a client that is sent away for its pings is logged once, however many came
   assert.deepEqual(lines, ['closed a client connection: too many pings'])
 })
 
-test('a compressed request is understood, and one that unpacks to too much is refused', async () => {
-  const { gzipSync } = await import('node:zlib')
-  await using server = await serve(table, { maxRequestBytes: 1000 })
-  const gzip = headersOf(rangePath, { 'grpc-encoding': 'gzip' })
-  const small = gzipSync('hello')
-  const answer = await call(server.port, gzip, frameOf(small, small.length, 1))
-  assert.deepEqual([answer.grpcStatus, String(answer.body.subarray(5))], [Code.Ok, 'hello'])
-  const bomb = gzipSync(Buffer.alloc(50_000_000))
-  assert.equal((await call(server.port, gzip, frameOf(bomb, bomb.length, 1))).grpcStatus, Code.ResourceExhausted)
+for (const { encoding, compress } of [
+  { encoding: 'gzip', compress: gzipSync },
+  { encoding: 'deflate', compress: deflateSync },
+]) {
+  test(`a request in ${encoding} is understood, and one that unpacks to too much is refused`, async () => {
+    await using server = await serve(table, { maxRequestBytes: 1000 })
+    const headers = headersOf(rangePath, { 'grpc-encoding': encoding })
+    const small = compress('hello')
+    const answer = await call(server.port, headers, frameOf(small, small.length, 1))
+    assert.deepEqual([answer.grpcStatus, String(answer.body.subarray(5))], [Code.Ok, 'hello'])
+    const bomb = compress(Buffer.alloc(50_000_000))
+    const refused = await call(server.port, headers, frameOf(bomb, bomb.length, 1))
+    assert.equal(refused.grpcStatus, Code.ResourceExhausted)
+    assert.match(refused.details!, /^grpc: received message larger than max \(more than 525288 vs\. 525288\)$/)
+    await assertServes(server.port)
+  })
+}
+
+test('messages of a stream keep their order, whether compressed or not', async () => {
+  const chatty: BidiHandler = (_member, stream) => {
+    stream.onMessage((message) => stream.write(message))
+    stream.onEnd(() => stream.end())
+  }
+  await using server = await serve(tableOf({ [watchPath]: { kind: 'bidi', handler: chatty } }))
+  const texts = Array.from({ length: 20 }, (_, i) => `message ${i}`)
+  const frames = texts.map((text, i) => {
+    const bytes = i % 3 === 0 ? Buffer.from(text) : gzipSync(text)
+    return frameOf(bytes, bytes.length, i % 3 === 0 ? 0 : 1)
+  })
+  const answer = await call(server.port, headersOf(watchPath, { 'grpc-encoding': 'gzip' }), Buffer.concat(frames))
+  assert.equal(answer.grpcStatus, Code.Ok)
+  assert.deepEqual(answer.body, Buffer.concat(texts.map((text) => frameOf(Buffer.from(text)))))
+})
+
+const none = Buffer.alloc(0)
+const { endHeaders } = frameFlags
+const { data, headers: headersType, settings, ping, continuation } = frameTypes
+const hello = Buffer.concat([http2Preface, http2Frame(settings, 0, 0, none)])
+const requestBlock = Buffer.concat(
+  [
+    [':method', 'POST'],
+    [':scheme', 'http'],
+    [':path', watchPath],
+    [':authority', 'x'],
+    ['content-type', 'application/grpc'],
+  ].map(([name, value]) => literal('without indexing', plain(name!), plain(value!))),
+)
+for (const { name, opening, repeated, times } of [
+  { name: 'SETTINGS', opening: Buffer.alloc(0), repeated: http2Frame(settings, 0, 0, none), times: 50_000 },
+  { name: 'PING', opening: Buffer.alloc(0), repeated: http2Frame(ping, 0, 0, Buffer.alloc(8)), times: 50_000 },
+  {
+    name: 'empty DATA',
+    opening: http2Frame(headersType, endHeaders, 1, requestBlock),
+    repeated: http2Frame(data, 0, 1, none),
+    times: 50_000,
+  },
+  {
+    name: 'CONTINUATION without end',
+    opening: http2Frame(headersType, 0, 1, requestBlock),
+    repeated: http2Frame(continuation, 0, 1, none),
+    times: 50_000,
+  },
+  {
+    name: 'header fields without end',
+    opening: http2Frame(headersType, 0, 1, requestBlock),
+    repeated: http2Frame(continuation, 0, 1, Buffer.alloc(16_384, 0x82)),
+    times: 1000,
+  },
+]) {
+  test(`flood: ${name} ends the connection, and only it`, { timeout: 20_000 }, async () => {
+    await using server = await serve(table)
+    const socket = await rawSocket(server.port)
+    socket.pause()
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.write(Buffer.concat([hello, opening]))
+    const burst = Buffer.concat(Array<Buffer>(100).fill(repeated))
+    for (let sent = 0; sent < times && !socket.destroyed; sent += 100) {
+      await new Promise<void>((resolve) => socket.write(burst, () => resolve()))
+    }
+    socket.resume()
+    await closed
+    await assertServes(server.port)
+  })
+}
+
+test('too many header fields, or too long ones, are refused', async () => {
+  await using server = await serve(table)
+  const session = await http2Client(server.port)
+  // The answer comes after the acknowledgement of the server's settings, by which the limit is in force.
+  await new Promise((resolve) => session.ping(resolve))
+  for (const more of [
+    { 'x-long': 'v'.repeat(20_000) },
+    Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-${i}`, 'v'])),
+  ]) {
+    const stream = session.request(headersOf(rangePath, more))
+    stream.on('error', () => {})
+    stream.end(one)
+    await new Promise((resolve) => stream.once('close', resolve))
+    assert.equal(stream.rstCode, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+  }
+  session.destroy()
+  await assertServes(server.port)
+})
+
+test('a client that is gone without a word is noticed by the pings', { timeout: 20_000 }, async () => {
+  await using server = await serve(table, { grpcKeepaliveIntervalMs: 20, grpcKeepaliveTimeoutMs: 100 })
+  const alive = await http2Client(server.port)
+  let pings = 0
+  const pinged = new Promise<void>((resolve) => alive.on('ping', () => ++pings === 3 && resolve()))
+  await pinged
+  assert.equal(alive.destroyed, false)
+  alive.destroy()
+
+  // Speaks HTTP/2 as far as the settings, and answers no ping.
+  const silent = await rawSocket(server.port)
+  silent.write(hello)
+  await untilClosed(silent)
   await assertServes(server.port)
 })
