@@ -76,15 +76,8 @@ export function createLessor(
   }
 }
 
-/** Takes over as leader with all leases at once. */
-export function promote(lessor: Lessor, nowMs: number, leases: readonly LeaseRecord[], extendMs: number): void {
-  demote(lessor)
-  found(lessor, nowMs, leases, extendMs)
-  spread(lessor)
-}
-
 /**
- * Leases that a new leader finds, some of them; `spread` comes after the last. Nobody knows how much time they had left,
+ * Leases that a new leader finds, some of them, after `demote`; `spread` comes after the last. Nobody knows how much time they had left,
  * so each starts again at its full TTL, or at what its checkpoint says, plus `extendMs` for the time that its holder needs
  * to find this leader.
  */

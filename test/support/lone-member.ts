@@ -3,7 +3,7 @@ import { bootstrapState } from '../../src/apply/bootstrap.ts'
 import type { Outcome } from '../../src/apply/outcome.ts'
 import type { LeaseId } from '../../src/base/ids.ts'
 import { encodeExpiries } from '../../src/lease/expiry-list.ts'
-import { createLessor, granted, promote, remaining, renew, revoked } from '../../src/lease/lessor.ts'
+import { createLessor, granted, remaining, renew, revoked } from '../../src/lease/lessor.ts'
 import { getLease } from '../../src/lease/records.ts'
 import { getCompactRevision, getRevision } from '../../src/mvcc/meta.ts'
 import type { LeaseTimes, WriteKind } from '../../src/service/member.ts'
@@ -42,7 +42,6 @@ export class LoneMember extends FakeMember {
       ],
     })
     this.view = this.#state
-    promote(this.#lessor, performance.now(), [], 0)
   }
 
   override async propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {

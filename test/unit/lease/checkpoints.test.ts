@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { leaseId } from '../../../src/base/ids.ts'
 import { limits } from '../../../src/base/limits.ts'
 import { checkpointed, checkpointsDue, clearing } from '../../../src/lease/checkpoints.ts'
-import { createLessor, due, granted, promote, remaining, renew } from '../../../src/lease/lessor.ts'
+import { createLessor, due, granted, remaining, renew } from '../../../src/lease/lessor.ts'
+import { promote } from '../../support/promote.ts'
 
 const id = leaseId(1n)
 const checkpointMs = 300_000

@@ -9,11 +9,11 @@ import {
   due,
   granted,
   type Lessor,
-  promote,
   remaining,
   renew,
   revoked,
 } from '../../../src/lease/lessor.ts'
+import { promote } from '../../support/promote.ts'
 
 const id = leaseId(1n)
 
