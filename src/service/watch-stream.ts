@@ -174,7 +174,8 @@ export class WatchStream {
     const present = this.#hub.presentRevision()
     const header = this.#hub.headerAt(present)
     const range = rangeFromWire(request.key.length === 0 ? smallestKey : request.key, request.range_end)
-    const costBytes = limits.watchOverheadBytes + request.key.length + request.range_end.length
+    // The index has a single key as start, as end and as a name.
+    const costBytes = limits.watchOverheadBytes + 3 * request.key.length + request.range_end.length
     const reason = isEmptyRange(range)
       ? refusals.emptyRange
       : this.watchers.has(request.watch_id) && request.watch_id !== 0n
