@@ -1,5 +1,4 @@
-import type { MemberId } from '../base/ids.ts'
-import { noMember } from '../base/ids.ts'
+import { type MemberId, noMember } from '../base/ids.ts'
 import type { EtcdErrorReason } from '../errors.ts'
 
 /** What a member knows when a write has got no answer in time. */
@@ -18,8 +17,8 @@ export interface TimeoutCircumstances {
 
 /**
  * Tells a client which failure it probably ran into, as etcd does: a write that came in the time in which the last
- * leader must have failed met its end; one that came while the leader, or without one a majority, could not be reached
- * met that.
+ * leader must have failed met its end; one that came while the leader could not be reached, or a majority by the leader,
+ * met that. Without a leader there is nothing to say.
  *
  * @param startMs when the write was proposed.
  * @source etcd 3.4 server, parseProposeCtxErr.
@@ -29,9 +28,10 @@ export function timeoutReason(startMs: number, circumstances: TimeoutCircumstanc
   if (electedMs !== null && startMs > electedMs - 2 * electionTimeoutMs && startMs < electedMs) {
     return 'timeoutLeaderFailure'
   }
+  if (leader === noMember) return 'timeout'
   const isReached = (member: MemberId): boolean =>
     member === self || (circumstances.connectedMs(member) ?? Number.NEGATIVE_INFINITY) > nowMs - startMs
-  const needed = leader === noMember || leader === self ? voters : [leader]
+  const needed = leader === self ? voters : [leader]
   const reached = needed.filter(isReached).length
   return reached >= Math.floor(needed.length / 2) + 1 ? 'timeout' : 'timeoutConnectionLost'
 }
