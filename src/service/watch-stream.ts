@@ -4,6 +4,7 @@ import { isEmptyRange, rangeFromWire } from '../base/key-range.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError, etcdErrors } from '../errors.ts'
 import { type WatchCreateRequest, WatchCreateRequest_FilterType, WatchRequest } from '../wire/gen/rpc.ts'
+import { requireLeaderKey, requireLeaderValue } from './admission.ts'
 import { decodeRequest } from './decode.ts'
 import { StatusError } from './status-error.ts'
 import type { MessageStream } from './stream.ts'
@@ -60,7 +61,7 @@ export class WatchStream {
   constructor(hub: WatchHub, io: MessageStream) {
     this.#hub = hub
     this.#io = io
-    this.requiresLeader = io.metadata('hasleader') === 'true'
+    this.requiresLeader = io.metadata(requireLeaderKey) === requireLeaderValue
     hub.addStream(this)
     io.onMessage((message) => this.#receive(message))
     // A client that only half-closes still wants its events; the call ends when it goes away.

@@ -62,11 +62,8 @@ export function createWatchService(member: Member, options: WatchOptions): Watch
         io.end(new EtcdError('stopped'))
         return
       }
-      if (io.metadata('hasleader') === 'true' && member.leader() === noMember) {
-        io.end(new EtcdError('noLeader'))
-        return
-      }
-      new WatchStream(hub, io)
+      const stream = new WatchStream(hub, io)
+      if (stream.requiresLeader && member.leader() === noMember) stream.end(new EtcdError('noLeader'))
     },
     close() {
       closed = true
