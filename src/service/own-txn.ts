@@ -53,6 +53,15 @@ export const wasCreatedAt = (key: Uint8Array, revision: bigint): Compare => ({
   range_end: emptyBytes,
 })
 
+/** That no key of a range was created before `revision`; false for a range without keys. */
+export const areCreatedFrom = (start: Uint8Array, end: Uint8Array, revision: bigint): Compare => ({
+  result: Compare_CompareResult.GREATER,
+  target: Compare_CompareTarget.CREATE,
+  key: start,
+  target_union: { $case: 'create_revision', value: revision - 1n },
+  range_end: end,
+})
+
 /** @param lease 0n keeps the lease that the key has. */
 export const putOp = (key: Uint8Array, value: Uint8Array, lease: bigint): RequestOp => ({
   request: {
@@ -77,15 +86,15 @@ export const firstCreatedOp = (start: Uint8Array, end: Uint8Array): RequestOp =>
   },
 })
 
-/** The key-value of a range that was created last, among those created at `revision` or before. */
-export const lastCreatedOp = (start: Uint8Array, end: Uint8Array, revision: bigint): RequestOp => ({
+/** The keys of a range without their values, first created first, at most `max`. */
+export const createdInOrderOp = (start: Uint8Array, end: Uint8Array, max: number): RequestOp => ({
   request: {
     $case: 'request_range',
     value: {
       ...rangeRequest(start, end),
-      limit: 1n,
-      sort_order: RangeRequest_SortOrder.DESCEND,
-      max_create_revision: revision,
+      limit: BigInt(max),
+      sort_order: RangeRequest_SortOrder.ASCEND,
+      keys_only: true,
     },
   },
 })

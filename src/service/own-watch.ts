@@ -1,6 +1,6 @@
 import { emptyBytes } from '../base/bytes.ts'
 import { type Event, Event_EventType } from '../wire/gen/kv.ts'
-import { type WatchCreateRequest, WatchCreateRequest_FilterType, WatchRequest, WatchResponse } from '../wire/gen/rpc.ts'
+import { type WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/gen/rpc.ts'
 import type { MessageStream } from './stream.ts'
 
 export interface WatchHandler {
@@ -15,11 +15,10 @@ export interface OwnWatchListener {
   ended(error: Error | undefined): void
 }
 
-/** What to watch: a key, or a range up to `end`; only deletions, or puts too. */
+/** What to watch: a key, or a range up to `end`. */
 export interface WatchedKeys {
   readonly key: Uint8Array
   readonly end?: Uint8Array
-  readonly deletesOnly?: boolean
 }
 
 /**
@@ -42,14 +41,14 @@ export class OwnWatch implements MessageStream {
   /** @param startRevision first revision of interest. Watches are numbered from 0 in their order here. */
   start(watch: WatchHandler, keys: readonly WatchedKeys[], startRevision: bigint): void {
     watch.serve(this)
-    for (const { key, end, deletesOnly } of keys) {
+    for (const { key, end } of keys) {
       if (this.#closed) return
       const request: WatchCreateRequest = {
         key,
         range_end: end ?? emptyBytes,
         start_revision: startRevision,
         progress_notify: false,
-        filters: deletesOnly ? [WatchCreateRequest_FilterType.NOPUT] : [],
+        filters: [],
         prev_kv: false,
         watch_id: 0n,
         fragment: false,
@@ -100,33 +99,3 @@ export class OwnWatch implements MessageStream {
 }
 
 export const isDeletion = (event: Event): boolean => event.type === Event_EventType.DELETE
-
-/**
- * Waits until one of `keys` is deleted at or after `startRevision`. May also resolve without that, if history from there
- * on is gone.
- *
- * @param ended rejects when nobody waits any more.
- * @throws EtcdError why the watch ended.
- */
-export async function deletionOf(
-  watch: WatchHandler,
-  keys: readonly Uint8Array[],
-  startRevision: bigint,
-  ended: Promise<never>,
-): Promise<void> {
-  const deleted = Promise.withResolvers<void>()
-  const own = new OwnWatch({
-    response({ events, canceled }) {
-      if (canceled || events.some(isDeletion)) deleted.resolve()
-      return true
-    },
-    ended: (error) => (error === undefined ? deleted.resolve() : deleted.reject(error)),
-  })
-  try {
-    const watched = keys.map((key) => ({ key, deletesOnly: true }))
-    own.start(watch, watched, startRevision)
-    await Promise.race([deleted.promise, ended])
-  } finally {
-    own.close()
-  }
-}

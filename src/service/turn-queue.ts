@@ -1,13 +1,14 @@
 import { assert } from '../base/assert.ts'
-import { concatBytes, equalBytes, prefixEnd, utf8 } from '../base/bytes.ts'
+import { concatBytes, emptyBytes, equalBytes, prefixEnd, utf8 } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
 import { Code, EtcdError, type EtcdErrorReason } from '../errors.ts'
 import { LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
 import type { Call } from './call.ts'
 import { leaseGrant, leaseRevoke } from './lease.ts'
 import type { Member } from './member.ts'
-import { deleteOp, firstCreatedOp, getOp, lastCreatedOp, ownTxn, putOp, wasCreatedAt } from './own-txn.ts'
-import { deletionOf, type WatchHandler } from './own-watch.ts'
+import { areCreatedFrom, deleteOp, getOp, ownTxn, putOp, wasCreatedAt } from './own-txn.ts'
+import type { WatchHandler } from './own-watch.ts'
+import { lastingCall, nameOf, QueueView } from './queue-view.ts'
 import { StatusError } from './status-error.ts'
 
 export interface TurnRequest {
@@ -43,9 +44,6 @@ interface Place {
 /** As in etcd's client library, when a session is asked for without a lease. */
 const ownLeaseTtlSeconds = 60n
 
-/** For cleaning up after a caller who has gone. */
-const lastingCall: Call = { ended: false, onEnd: () => {} }
-
 /** Where the keys of a queue begin. */
 export const queuePrefix = (name: Uint8Array): Uint8Array => concatBytes(name, utf8('/'))
 
@@ -57,7 +55,7 @@ export function queueEnd(prefix: Uint8Array): Uint8Array {
 
 /**
  * Queues of keys under a prefix: the key that was created first has its turn, and keeps it until it is deleted. Locks
- * and elections are both this. Each caller waits for the one before it only, so that a turn that ends wakes one caller.
+ * and elections are both this. A turn that ends wakes the next caller only.
  *
  * A caller that goes while it waits leaves the queue: its key is deleted, unless another call for the same key still
  * waits here or has been told that the turn is its.
@@ -68,6 +66,8 @@ export function queueEnd(prefix: Uint8Array): Uint8Array {
 export class TurnQueue {
   readonly #watch: WatchHandler
   readonly #places = new Map<string, Place>()
+  /** Of the queues in which anyone waits, by their prefixes. */
+  readonly #views = new Map<string, QueueView>()
   #waiting = 0
 
   constructor(watch: WatchHandler) {
@@ -96,27 +96,28 @@ export class TurnQueue {
     const { name, lease, value } = request
     const prefix = queuePrefix(name)
     const key = concatBytes(prefix, utf8(lease.toString(16)))
-    const first = firstCreatedOp(prefix, queueEnd(prefix))
     const entered = await ownTxn(member, call, {
       compare: [wasCreatedAt(key, 0n)],
-      success: [putOp(key, value ?? utf8(''), lease), first],
-      failure: [getOp(key), first],
+      success: [putOp(key, value ?? emptyBytes, lease)],
+      failure: [getOp(key)],
     })
     const existing = entered.kvs(0)[0]
     const created = existing?.create_revision ?? entered.revision
-    const isFirst = entered.kvs(1)[0]?.create_revision === created
+    let hadTurn = existing !== undefined
     const place = this.#enter(key, created)
     try {
       if (existing !== undefined && value !== null && !equalBytes(existing.value, value)) {
         await announce(member, call, { key, created, lease }, value)
       }
-      const revision = isFirst ? entered.revision : await this.#wait(member, place, prefix, request.lost, call)
+      // Even for a caller who has gone: what is left behind depends on it.
+      let seen = await look(member, lastingCall, prefix, place, request.lost)
+      // Then it is that of somebody who was told so before this call came.
+      hadTurn = existing !== undefined && seen.isFirst
+      if (!seen.isFirst) seen = await this.#wait(member, place, prefix, request.lost, call)
       if (call.ended) throw gone()
       place.taken = true
-      return { key, created, lease, revision }
+      return { key, created, lease, revision: seen.revision }
     } catch (error) {
-      // A key that had its turn before this call came is that of somebody who was told so.
-      const hadTurn = existing !== undefined && isFirst
       const isLost = error instanceof EtcdError && error.reason === request.lost
       if (place.calls === 1 && !place.taken && !hadTurn && !isLost) this.#leave(member, place)
       throw error
@@ -125,28 +126,38 @@ export class TurnQueue {
     }
   }
 
-  async #wait(member: Member, place: Place, prefix: Uint8Array, lost: EtcdErrorReason, call: Call): Promise<bigint> {
+  async #wait(member: Member, place: Place, prefix: Uint8Array, lost: EtcdErrorReason, call: Call): Promise<Look> {
     if (this.#waiting >= limits.turnWaitersMax) throw new EtcdError('tooManyRequests')
+    const view = this.#viewOf(member, prefix)
+    view.enter()
     this.#waiting++
     const ended = new Promise<never>((_, reject) => call.onEnd(() => reject(gone())))
     ended.catch(() => {})
-    const success = [lastCreatedOp(prefix, queueEnd(prefix), place.created - 1n), getOp(place.key)]
     try {
       for (;;) {
-        const look = ownTxn(member, call, { compare: [], success, failure: [] })
-        const seen = await Promise.race([look, ended])
-        const [before] = seen.kvs(0)
-        if (seen.kvs(1)[0]?.create_revision !== place.created) throw new EtcdError(lost)
-        if (before === undefined) return seen.revision
-        await deletionOf(this.#watch, [before.key, place.key], seen.revision + 1n, ended)
+        await view.firstOrGone(place.key, place.created, ended)
+        const seen = await Promise.race([look(member, call, prefix, place, lost), ended])
+        if (seen.isFirst) return seen
       }
     } finally {
       this.#waiting--
+      view.exit()
+      const name = nameOf(prefix)
+      if (view.isClosed && this.#views.get(name) === view) this.#views.delete(name)
     }
   }
 
+  #viewOf(member: Member, prefix: Uint8Array): QueueView {
+    const name = nameOf(prefix)
+    const known = this.#views.get(name)
+    if (known !== undefined && !known.isClosed) return known
+    const view = new QueueView(this.#watch, member, prefix, queueEnd(prefix))
+    this.#views.set(name, view)
+    return view
+  }
+
   #enter(key: Uint8Array, created: bigint): Place {
-    const id = `${created}@${Buffer.from(key).toString('latin1')}`
+    const id = `${created}@${nameOf(key)}`
     const place = this.#places.get(id) ?? { id, key, created, calls: 0, taken: false }
     place.calls++
     this.#places.set(id, place)
@@ -161,6 +172,26 @@ export class TurnQueue {
   #leave(member: Member, { key, created }: Place): void {
     withdraw(member, lastingCall, { key, created }).catch(() => {})
   }
+}
+
+interface Look {
+  readonly isFirst: boolean
+  readonly revision: bigint
+}
+
+/** Whether a place is first in its queue now. @throws EtcdError `lost` if its key is gone, or is another one. */
+async function look(
+  member: Member,
+  call: Call,
+  prefix: Uint8Array,
+  { key, created }: Place,
+  lost: EtcdErrorReason,
+): Promise<Look> {
+  const own = [getOp(key)]
+  const compare = [areCreatedFrom(prefix, queueEnd(prefix), created)]
+  const seen = await ownTxn(member, call, { compare, success: own, failure: own })
+  if (seen.kvs(0)[0]?.create_revision !== created) throw new EtcdError(lost)
+  return { isFirst: seen.succeeded, revision: seen.revision }
 }
 
 const gone = (): StatusError => new StatusError(Code.Canceled, 'context canceled')

@@ -182,6 +182,40 @@ test('a wait goes on when history is compacted under it, and ends with the servi
   assert.ok(it.has(text(held.key)))
 })
 
+test('a wait for a lock goes on when the whole state is replaced, and what went with the old one is noticed', async () => {
+  const it = setUp()
+  const [holder, waiter] = [await it.grant(), await it.grant()] as const
+  const held = await it.lock('l', holder)
+  const waiting = it.lock('l', waiter)
+  assert.ok(await isPending(waiting))
+  const { member } = it
+  const tell = member.commit
+  member.commit = () => {}
+  await it.unlock(held.key)
+  member.commit = tell
+  assert.ok(await isPending(waiting), 'nobody has told of the deletion')
+  const revision = member.revision()
+  member.commit({ appliedIndex: 99, revision, compactRevision: revision, events: [], replaced: true })
+  await within('the waiter has it', waiting)
+})
+
+test('a turn that ends costs a few reads, however many wait', async () => {
+  const it = setUp()
+  const callers = 200
+  const leases = await Promise.all(Array.from({ length: callers }, () => it.grant()))
+  const before = it.member.barriers
+  let holders = 0
+  const all = leases.map(async (lease) => {
+    const { key } = await it.lock('l', lease)
+    assert.equal(++holders, 1)
+    await settle()
+    holders--
+    await it.unlock(key)
+  })
+  await within('all have had it', Promise.all(all))
+  assert.ok(it.member.barriers - before < 3 * callers, `${it.member.barriers - before} reads`)
+})
+
 test('waits are bounded', async () => {
   const it = setUp()
   await it.lock('l', await it.grant())
