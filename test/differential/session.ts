@@ -1,10 +1,11 @@
-import { LeaseKeepAliveRequest, LeaseKeepAliveResponse, type PutRequest, WatchRequest } from '../../src/wire/gen/rpc.ts'
+import { LeaseKeepAliveRequest, LeaseKeepAliveResponse, type PutRequest } from '../../src/wire/gen/rpc.ts'
 import { messageText, withPlainHeaders } from './canonical.ts'
 import { decodeRequest, decodeResponse, encodeRequest } from './codec.ts'
 import { type Area, Difference } from './difference.ts'
 import { type Answer, isRefusal, type KnownDifferences } from './known-differences.ts'
 import { LeaseNames } from './lease-names.ts'
 import { expiringLease } from './lease-steps.ts'
+import { ReferenceWatch } from './reference-watch.ts'
 import type { Outcome, RpcStream } from './rpc-client.ts'
 import type { Server } from './server.ts'
 import {
@@ -19,7 +20,7 @@ import {
   type Watch,
 } from './step.ts'
 import { mapIntegers, resolveSymbols } from './symbols.ts'
-import { type LoggedEvent, WatchLog } from './watch-log.ts'
+import { WatchLog } from './watch-log.ts'
 import { WatchPair } from './watch-pair.ts'
 
 /** Reads that may be under way together. */
@@ -30,17 +31,6 @@ const expiryMsMax = 20_000
 
 const watchPath = '/etcdserverpb.Watch/Watch'
 const keepAlivePath = '/etcdserverpb.Lease/LeaseKeepAlive'
-
-const nul = Uint8Array.of(0)
-const watchEverything = WatchRequest.encode({
-  request_union: {
-    $case: 'create_request',
-    value: {
-      ...{ key: nul, range_end: nul, start_revision: 1n, progress_notify: false },
-      ...{ filters: [], prev_kv: true, watch_id: 0n, fragment: true },
-    },
-  },
-}).finish()
 
 interface Side {
   readonly server: Server
@@ -57,9 +47,7 @@ export class Session {
   readonly #leasehold: Side
   readonly #known: KnownDifferences
   readonly #watches = new Map<number, WatchPair>()
-  /** A watch of the whole keyspace from the beginning, and what it has brought. */
-  #reference: { readonly etcd: WatchLog; readonly leasehold: WatchLog } | null = null
-  readonly #history: LoggedEvent[] = []
+  #openedReference: ReferenceWatch | null = null
   /** Revision of both stores after the last answer, and of the last compaction (0 if there was none). */
   #current = 1
   #compacted = 0
@@ -249,8 +237,8 @@ export class Session {
 
   /** Compares all that watches have been sent, which has to be all there is for them. */
   async #settle(): Promise<void> {
-    await this.#readHistory(settleMsMax)
-    for (const pair of this.#watches.values()) await pair.settle(this.#history)
+    await this.#reference.readTo(this.#current, settleMsMax)
+    for (const pair of this.#watches.values()) await pair.settle(this.#reference.history)
   }
 
   /** The next revision is one that the servers make by themselves. */
@@ -259,52 +247,22 @@ export class Session {
     this.#leaseIsToExpire = false
     await this.#settle()
     this.#current++
-    await this.#readHistory(expiryMsMax)
+    await this.#reference.readTo(this.#current, expiryMsMax)
   }
 
-  /** Until the watch of everything has brought the current revision. */
-  async #readHistory(timeoutMs: number): Promise<void> {
-    this.#reference ??= this.#openReference()
-    const { etcd, leasehold } = this.#reference
-    const current = BigInt(this.#current)
-    const last = (log: WatchLog): bigint => {
-      log.read()
-      return log.watches.get(0n)?.lastRevision ?? 0n
+  get #reference(): ReferenceWatch {
+    if (this.#openedReference === null) {
+      const { etcd, leasehold } = this.#openLogs()
+      this.#openedReference = new ReferenceWatch(etcd, leasehold)
     }
-    if (current > 1n) for (const log of [etcd, leasehold]) await log.stream.until(() => last(log) >= current, timeoutMs)
-    const [theirs, ours] = [etcd, leasehold].map((log) => log.watches.get(0n)?.events.splice(0) ?? []) as [
-      LoggedEvent[],
-      LoggedEvent[],
-    ]
-    const texts = [theirs, ours].map((events) => events.map(({ text }) => text))
-    const [theirText, ourText] = firstDifference(texts[0]!, texts[1]!)
-    if (theirText !== ourText) throw new Difference('watch', 'events of a watch of everything', theirText, ourText)
-    if (current > 1n && last(etcd) !== current) {
-      const positions = [etcd, leasehold].map((log) => `at ${last(log)} of ${current}`)
-      throw new Difference('watch', 'the watch of everything does not arrive', positions[0]!, positions[1]!)
-    }
-    this.#history.push(...theirs)
-  }
-
-  #openReference(): { etcd: WatchLog; leasehold: WatchLog } {
-    const logs = this.#openLogs()
-    for (const log of Object.values(logs)) log.stream.send(watchEverything)
-    return logs
+    return this.#openedReference
   }
 
   close(): void {
     for (const { keepAlive } of this.#sides) keepAlive?.cancel()
     for (const pair of this.#watches.values()) pair.close()
-    if (this.#reference) for (const log of Object.values(this.#reference)) log.stream.cancel()
+    this.#openedReference?.close()
   }
-}
-
-/** The first events that are not the same, or nothing twice. */
-function firstDifference(theirs: readonly string[], ours: readonly string[]): [string, string] {
-  for (let i = 0; i < Math.max(theirs.length, ours.length); i++) {
-    if (theirs[i] !== ours[i]) return [theirs[i] ?? 'no more events', ours[i] ?? 'no more events']
-  }
-  return ['', '']
 }
 
 const unary = ({ server }: Side, method: MethodName, bytes: Uint8Array): Promise<Outcome> =>
