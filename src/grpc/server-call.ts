@@ -77,8 +77,9 @@ export abstract class ServerCall implements MessageSink {
   /** The client sends no more messages. What this throws ends the call. */
   protected abstract halfClosed(): void
 
+  /** Whether nothing can be sent any more. A stream is destroyed, and gives its 'end', a moment before it is closed. */
   protected get isOver(): boolean {
-    return this.#status !== null || this.life.ended
+    return this.#status !== null || this.#stream.closed || this.#stream.destroyed || this.life.ended
   }
 
   protected get connection(): ClientConnection {

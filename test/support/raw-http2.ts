@@ -4,7 +4,8 @@ import { connect, type Socket } from 'node:net'
 
 /** An HTTP/2 connection without TLS. */
 export async function http2Client(port: number): Promise<ClientHttp2Session> {
-  const session = connectHttp2(`http://127.0.0.1:${port}`)
+  // What waits to be sent counts, and above the limit the client itself would refuse answers.
+  const session = connectHttp2(`http://127.0.0.1:${port}`, { maxSessionMemory: 1000 })
   session.on('error', () => {})
   await once(session, 'connect')
   return session
