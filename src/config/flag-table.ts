@@ -48,7 +48,8 @@ const fixed = (name: string, type: FlagType, values: readonly string[], help: st
 })
 
 /**
- * Every flag of etcd 3.4, by its name, newer ones of etcd that are built, and ours. A flag that is missing here is an unknown flag.
+ * Every flag of etcd 3.4, by its name, newer ones of etcd that are built, and ours. A flag that is missing here is an
+ * unknown flag.
  * @source etcd 3.4.23, etcdmain/config.go and embed/config.go: names, types, defaults.
  */
 export const flagGroups: readonly FlagGroup[] = [
