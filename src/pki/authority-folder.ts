@@ -1,6 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Certificate, fingerprintOf, pem, readCertificates, X509Error } from '../x509/index.ts'
+import {
+  type Certificate,
+  fingerprintOf,
+  pem,
+  type RevocationList,
+  readCertificates,
+  readRevocationLists,
+  X509Error,
+} from '../x509/index.ts'
 import { type Credentials, parseAuthority, type Signer } from './authority.ts'
 import { withFolderLock } from './folder-lock.ts'
 import type { AuthorityEntry, IndexEntry, IssuedEntry } from './index-entry.ts'
@@ -53,9 +61,32 @@ export class AuthorityFolder {
       if (!(error instanceof PkiError) || error.message.startsWith(path)) throw error
       throw new PkiError(`${path}: ${error.message}; see: leasehold pki reindex`, { cause: error })
     }
-    for (const serial of keptSerials(dir))
-      if (!this.state.issued.has(serial))
-        throw new PkiError(`${path}: lines are missing, as certificate ${serial}; see: leasehold pki reindex`)
+    const missing = this.#missing()
+    if (missing !== null) throw new PkiError(`${path}: lines are missing: ${missing}; see: leasehold pki reindex`)
+  }
+
+  /** What is beside the index and not in it, since a file that lost its end looks whole. */
+  #missing(): string | null {
+    const unknown = keptSerials(this.dir).find((serial) => !this.state.issued.has(serial))
+    if (unknown !== undefined) return `certificate ${unknown} is kept here`
+    const list = join(this.dir, crlFile)
+    const number = existsSync(list) ? numberOf(list) : 0
+    if (number > this.state.crlNumber) return `the revocation list in ${crlFile} has number ${number}`
+    const path = join(this.dir, trustFile)
+    if (issuingGeneration(this.state).kind === 'intermediate' || !existsSync(path)) return null
+    const trusted = readText(path)
+    // A crash comes after the index and before the file: that is then as the step before left it.
+    const last = this.#entries.findLastIndex(({ event }) => event === 'rotation')
+    const isKnown =
+      trusted === this.#trustPem(this.state) ||
+      (last !== -1 && trusted === this.#trustPem(foldIndex(this.#entries.slice(0, last))))
+    return isKnown ? null : `${trustFile} does not hold the certificates that it should`
+  }
+
+  #trustPem(state: IndexState): string {
+    return trustedGenerations(state)
+      .map((each) => pem('CERTIFICATE', this.certificates(each)[0]!.der))
+      .join('')
   }
 
   /** With all that was recorded through this object. */
@@ -107,9 +138,7 @@ export class AuthorityFolder {
   /** Whose certificates stand in ca.crt; of an intermediate authority that is its parent's. */
   writeTrust(): void {
     if (issuingGeneration(this.state).kind === 'intermediate') return
-    const wanted = trustedGenerations(this.state)
-      .map((each) => pem('CERTIFICATE', this.certificates(each)[0]!.der))
-      .join('')
+    const wanted = this.#trustPem(this.state)
     const path = join(this.dir, trustFile)
     if (!existsSync(path) || readText(path) !== wanted) replaceFile(this.dir, trustFile, wanted)
   }
@@ -128,10 +157,16 @@ export function withAuthority<T>(dir: string, passphrase: string | null, work: (
   })
 }
 
-/** What the index says, without changing or locking anything. @throws PkiError */
+/** What the index says; nothing is changed. @throws PkiError */
 export const readAuthority = (dir: string): AuthorityFolder => {
   if (!existsSync(dir)) throw new PkiError(`${dir}: there is no such folder`)
-  return new AuthorityFolder(dir, null)
+  try {
+    return new AuthorityFolder(dir, null)
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    // Another process may have been in the middle of a line.
+    return withFolderLock(dir, () => new AuthorityFolder(dir, null))
+  }
 }
 
 /** Key and certificate of a generation; returns the entry for the index, which makes them count. */
@@ -178,6 +213,25 @@ export function readCertificateFile(file: string): Certificate[] {
   } catch (error) {
     if (error instanceof X509Error) throw new PkiError(`${file}: ${error.message}`, { cause: error })
     throw error
+  }
+}
+
+/** @throws PkiError naming the file. */
+export function readListFile(file: string): RevocationList[] {
+  try {
+    return readRevocationLists(readBytes(file))
+  } catch (error) {
+    if (error instanceof X509Error) throw new PkiError(`${file}: ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
+function numberOf(file: string): number {
+  try {
+    return Math.max(...readListFile(file).map(({ number }) => Number(number)))
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error
+    throw new PkiError(`${error.message}; move it away, and: leasehold pki crl`, { cause: error })
   }
 }
 

@@ -38,9 +38,8 @@ export const octetString = (bytes: Uint8Array): Der =>
 export const bitString = (bytes: Uint8Array, unusedBits = 0): Der =>
   asn1.create(Class.UNIVERSAL, Type.BITSTRING, false, String.fromCharCode(unusedBits) + binary(bytes))
 
-/** Two bytes a character, as PKCS #12 has its names. */
-export const bmpString = (text: string): Der =>
-  asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, binary(Buffer.from(text, 'utf16le').swap16()))
+/** Two bytes a character, as PKCS #12 has its names. The one type whose value is text for node-forge, not bytes. */
+export const bmpString = (text: string): Der => asn1.create(Class.UNIVERSAL, Type.BMPSTRING, false, text)
 
 export const utf8String = (text: string): Der =>
   asn1.create(Class.UNIVERSAL, Type.UTF8, false, binary(Buffer.from(text, 'utf8')))

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Certificate, fingerprintOf, listProblem, readRevocationLists, X509Error } from '../x509/index.ts'
+import { type Certificate, fingerprintOf, listProblem } from '../x509/index.ts'
 import {
+  AuthorityFolder,
   authorityEntry,
   certFileOf,
   crlFile,
@@ -9,6 +10,7 @@ import {
   issuedFolder,
   keptSerials,
   readCertificateFile,
+  readListFile,
   trustFile,
 } from './authority-folder.ts'
 import { withFolderLock } from './folder-lock.ts'
@@ -16,7 +18,7 @@ import { type IndexEntry, type IssuedEntry, indexEntrySchema, type RevokedEntry 
 import { firstCheck, indexLine, salvageIndex } from './index-file.ts'
 import { foldIndex } from './index-state.ts'
 import { PkiError } from './pki-error.ts'
-import { checkPrivate, readBytes, readText, removeDrafts, replaceFile, writeNew } from './private-files.ts'
+import { checkPrivate, readText, removeDrafts, replaceFile, writeNew } from './private-files.ts'
 import type { AuthorityKind } from './profile.ts'
 
 export interface Reindexed {
@@ -45,12 +47,11 @@ export function reindex(dir: string): Reindexed {
     removeDrafts(dir)
     const path = join(dir, indexFile)
     const old = existsSync(path) ? readText(path) : null
+    if (old !== null && isSound(dir)) throw new PkiError(`${path}: is sound, there is nothing to do`)
     const salvaged = salvageIndex(old ?? '')
     const kept = keptEntries(dir)
     const known = new Set(salvaged.entries.flatMap((each) => (each.event === 'issued' ? each.serial : [])))
     const issuedFound = kept.filter(({ serial }) => !known.has(serial))
-    if (old !== null && salvaged.damagedLines.length === 0 && issuedFound.length === 0 && salvaged.entries.length > 0)
-      throw new PkiError(`${path}: is sound, there is nothing to do`)
     const at = new Date().toISOString()
     const authorities = authorityEntries(dir, salvaged.entries)
     const others = salvaged.entries.filter(({ event }) => event !== 'authority' && event !== 'rotation')
@@ -70,6 +71,16 @@ export function reindex(dir: string): Reindexed {
       revoked: state.revoked.size,
     }
   })
+}
+
+function isSound(dir: string): boolean {
+  try {
+    new AuthorityFolder(dir, null)
+    return true
+  } catch (error) {
+    if (error instanceof PkiError) return false
+    throw error
+  }
 }
 
 function textOf(entries: readonly IndexEntry[]): string {
@@ -170,7 +181,7 @@ function revocationsInList(dir: string, base: readonly IndexEntry[]) {
   const known = new Set(base.flatMap((each) => (each.event === 'revoked' ? each.serial : [])))
   const issued = new Map(base.flatMap((each) => (each.event === 'issued' ? [[each.serial, each] as const] : [])))
   const generations = base.flatMap((each) => (each.event === 'authority' ? each.generation : []))
-  for (const list of listsIn(path)) {
+  for (const list of readListFile(path)) {
     for (const generation of generations) {
       const [certificate] = readCertificateFile(join(dir, certFileOf(generation)))
       if (listProblem(list, certificate!) !== null) continue
@@ -198,13 +209,4 @@ function revocationsInList(dir: string, base: readonly IndexEntry[]) {
     }
   }
   return { revokedFound, lists }
-}
-
-function listsIn(path: string) {
-  try {
-    return readRevocationLists(readBytes(path))
-  } catch (error) {
-    if (error instanceof X509Error) throw new PkiError(`${path}: ${error.message}`, { cause: error })
-    throw error
-  }
 }

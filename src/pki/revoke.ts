@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   fingerprintOf,
   issuanceProblem,
@@ -5,7 +7,7 @@ import {
   revocationReasons,
   serialFromText,
 } from '../x509/index.ts'
-import { type AuthorityFolder, readCertificateFile, withAuthority } from './authority-folder.ts'
+import { type AuthorityFolder, crlFile, readCertificateFile, readListFile, withAuthority } from './authority-folder.ts'
 import type { IssuedEntry, RevokedEntry } from './index-entry.ts'
 import type { AuthorityAccess } from './issue-leaf.ts'
 import { PkiError } from './pki-error.ts'
@@ -38,6 +40,9 @@ export function revoke(options: RevokeOptions): { readonly revoked: RevokedEntry
   return withAuthority(dir, passphrase, (folder) => {
     const target = targetOf(folder, options)
     const before = folder.state.revoked.get(target.serial)
+    // On record without being in a list: an earlier attempt was interrupted.
+    if (before !== undefined && !isListed(folder, before))
+      return { revoked: before, list: publishRevocationLists(folder, options.listDays ?? null) }
     if (before !== undefined)
       throw new PkiError(`certificate ${target.serial} is revoked already: on ${before.at} (${before.reason})`)
     // Before anything is on record: a revocation without a list has no effect.
@@ -54,6 +59,11 @@ export function recordRevocation(folder: AuthorityFolder, target: Target, reason
   const entry: RevokedEntry = { event: 'revoked', at: new Date().toISOString(), serial, generation, reason, notAfter }
   folder.record(entry)
   return entry
+}
+
+function isListed({ dir }: AuthorityFolder, { serial }: RevokedEntry): boolean {
+  const file = join(dir, crlFile)
+  return existsSync(file) && readListFile(file).some(({ revoked }) => revoked.has(serial))
 }
 
 function targetOf(folder: AuthorityFolder, { certFile = null, serial = null }: RevokeOptions): Target {

@@ -25,6 +25,20 @@ function withHistory(folder: TestFolder): string {
   return dir
 }
 
+test('the end of the index is missed, whatever it was', () => {
+  using folder = new TestFolder()
+  const dir = withHistory(folder)
+  const before = essence(dir)
+  const lines = folder.read('ca', 'index.jsonl').split('\n')
+  // The first line alone is what an authority has that did nothing yet, and all of them are what it should have.
+  for (let left = 1; left < lines.length - 1; left++) {
+    folder.write('ca/index.jsonl', `${lines.slice(0, left).join('\n')}\n`)
+    assert.throws(() => describeAuthority(dir), /lines are missing/, `${left} lines`)
+    reindex(dir)
+    assert.deepEqual(essence(dir), before, `${left} lines`)
+  }
+})
+
 /** All that matters, in an order of its own: copies are found in that of their serials. */
 const essence = (dir: string) => {
   const { keys, issued, crlNumber, rotation } = describeAuthority(dir)
@@ -82,7 +96,7 @@ test('a copy that was put there is not taken for a certificate of the authority'
   const dir = folder.init()
   const { serial } = folder.issue('m1')
   folder.write(`ca/issued/ab.crt`, folder.read('ca', 'issued', `${serial}.crt`))
-  assert.throws(() => folder.issue('m2'), /lines are missing, as certificate ab/)
+  assert.throws(() => folder.issue('m2'), /lines are missing: certificate ab is kept here/)
   assert.throws(() => reindex(dir), /ab\.crt: is not a copy that was made here; move it away/)
 })
 

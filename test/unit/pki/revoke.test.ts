@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { publishRevocations, revoke, usableReasons } from '../../../src/pki/index.ts'
 import { listProblem, readCertificates, readRevocationLists, serialFromText } from '../../../src/x509/index.ts'
@@ -121,4 +121,31 @@ test('the index comes before the list: a number is not used twice', () => {
   // As after a crash between the two.
   writeFileSync(folder.path('ca', 'crl.pem'), old)
   assert.equal(publishRevocations({ dir }).number, 3)
+})
+
+test('a revocation that was interrupted before its list is completed by the next attempt', () => {
+  using folder = new TestFolder()
+  const dir = folder.init()
+  const { serial } = folder.issue('m1')
+  publishRevocations({ dir })
+  const old = folder.read('ca', 'crl.pem')
+  revoke({ dir, serial, reason: 'keyCompromise' })
+  writeFileSync(folder.path('ca', 'crl.pem'), old)
+  assert.equal(revoke({ dir, serial, reason: 'keyCompromise' }).list.number, 3)
+  assert.ok(listOf(folder).revoked.has(serial))
+  assert.throws(() => revoke({ dir, serial, reason: 'keyCompromise' }), /is revoked already/)
+})
+
+test('a list that is damaged is named, and made again once it is out of the way', () => {
+  using folder = new TestFolder()
+  const dir = folder.init()
+  const { serial } = folder.issue('m1')
+  revoke({ dir, serial, reason: 'keyCompromise' })
+  writeFileSync(folder.path('ca', 'crl.pem'), folder.read('ca', 'crl.pem').slice(0, 90))
+  assert.throws(() => publishRevocations({ dir }), {
+    message: /crl\.pem: PEM block 1 \(X509 CRL\) does not end.*; move it away, and: leasehold pki crl/,
+  })
+  rmSync(folder.path('ca', 'crl.pem'))
+  assert.equal(publishRevocations({ dir }).number, 2)
+  assert.ok(listOf(folder).revoked.has(serial))
 })
