@@ -410,14 +410,18 @@ export class WatchHub {
   }
 }
 
+/** Watches that stalled are not served now, and cost nobody a read. */
+const isShownPrevious = (group: WatchGroup): boolean =>
+  group.wantsPrevious && (group.synced.size > 0 || group.catching.length > 0)
+
 const wantsPrevious = (touched: readonly RangeNode[]): boolean =>
-  touched.some((node) => node.groups.some((group) => group.wantsPrevious))
+  touched.some((node) => node.groups.some(isShownPrevious))
 
 /** The superseded pairs of the matched events that someone wants them of. */
 function readPrevious(view: ReadView, touched: readonly RangeNode[]): Previous {
   const previous: Previous = new Map()
   for (const node of touched) {
-    if (!node.groups.some((group) => group.wantsPrevious)) continue
+    if (!node.groups.some(isShownPrevious)) continue
     for (const event of node.matched) if (!previous.has(event)) previous.set(event, previousKv(view, event))
   }
   return previous
