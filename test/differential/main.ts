@@ -1,4 +1,4 @@
-/** `npm run differential -- [--requests N] [--seed N]`: compares leasehold with etcd and exits with 1 if they differ. */
+/** `npm run differential -- [--requests N] [--seed N] [--members 3]`: compares leasehold with etcd and exits with 1 if they differ. */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,6 +17,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     /** Requests for which one pair of servers is used. */
     session: { type: 'string', default: '5000' },
+    /** Of the leasehold cluster, which is asked through a member that follows. */
+    members: { type: 'string', default: '1' },
     /** Go on with the next session after a difference. */
     'keep-going': { type: 'boolean', default: false },
     /** Folder for a file about each difference. */
@@ -25,7 +27,7 @@ const { values } = parseArgs({
   },
 })
 
-function numberOf(name: 'requests' | 'seed' | 'session' | 'shrink-seconds'): number {
+function numberOf(name: 'requests' | 'seed' | 'session' | 'members' | 'shrink-seconds'): number {
   const number = Number(values[name])
   if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${name} must be a whole number`)
   return number
@@ -55,7 +57,7 @@ function report(seed: number, { difference, steps }: Found): string {
 const requests = numberOf('requests')
 const perSession = numberOf('session')
 const firstSeed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf('seed')
-await using pairs = new ServerPairs()
+await using pairs = new ServerPairs(numberOf('members'))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => pairs[Symbol.asyncDispose]().finally(() => process.exit(1)))
 }

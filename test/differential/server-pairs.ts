@@ -5,19 +5,23 @@ export interface ServerPair {
   readonly leasehold: Server
 }
 
-/** Fresh pairs of servers, of which the next starts while one is in use. */
+/**
+ * Fresh pairs of servers, of which the next starts while one is in use: one etcd, and a leasehold cluster of `members`.
+ */
 export class ServerPairs implements AsyncDisposable {
+  readonly #members: number
   #next: Promise<ServerPair>
   #lent: ServerPair | null = null
 
-  constructor() {
-    this.#next = startAhead()
+  constructor(members = 1) {
+    this.#members = members
+    this.#next = startAhead(members)
   }
 
   /** Lends a pair to `use`, and disposes of it. */
   async with<T>(use: (pair: ServerPair) => Promise<T>): Promise<T> {
     const pair = await this.#next
-    this.#next = startAhead()
+    this.#next = startAhead(this.#members)
     this.#lent = pair
     try {
       return await use(pair)
@@ -35,14 +39,14 @@ export class ServerPairs implements AsyncDisposable {
 }
 
 /** A failure is thrown to whoever comes for the pair. */
-function startAhead(): Promise<ServerPair> {
-  const pair = start()
+function startAhead(members: number): Promise<ServerPair> {
+  const pair = start(members)
   pair.catch(() => {})
   return pair
 }
 
-async function start(): Promise<ServerPair> {
-  const started = await Promise.allSettled([Server.start('etcd'), Server.start('leasehold')])
+async function start(members: number): Promise<ServerPair> {
+  const started = await Promise.allSettled([Server.start('etcd'), Server.start('leasehold', members)])
   const [etcd, leasehold] = started
   if (etcd.status === 'fulfilled' && leasehold.status === 'fulfilled') {
     return { etcd: etcd.value, leasehold: leasehold.value }
