@@ -24,6 +24,8 @@ interface Route {
   readonly context: CallContext
 }
 
+const ignore = (): void => {}
+
 /** Begins the call of each HTTP/2 request whose header fields say that it is one, and refuses the others. */
 export function callAcceptor(table: MethodTable, options: AcceptOptions): AcceptCall {
   const routes = new Map<string, Route>()
@@ -32,6 +34,10 @@ export function callAcceptor(table: MethodTable, options: AcceptOptions): Accept
     if (method.kind !== 'notBuilt') routes.set(path, { method, context: { ...options, path } })
   }
   return (connection, stream, headers) => {
+    // Resets are everyday, and an error without a listener would end the process.
+    stream.on('error', ignore)
+    // Reset in the same piece in which it came.
+    if (stream.destroyed || stream.closed) return
     const path = headers[':path'] ?? ''
     const httpMethod = headers[':method']
     if (!isGrpc(headers['content-type'])) {
@@ -76,7 +82,6 @@ function unknownMethod(path: string, services: ReadonlySet<string>): string {
 
 /** Answers a request that becomes no call, with nothing but header fields. What it still sends is not read. */
 function refuse(stream: ServerHttp2Stream, httpStatus: number, status: CallStatus): void {
-  stream.on('error', () => {})
   stream.resume()
   stream.respond({ ...responseHeaders, ':status': httpStatus, ...trailersOf(status) }, withoutBody)
   setImmediate(() => {

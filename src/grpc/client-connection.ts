@@ -12,11 +12,11 @@ export class ClientConnection {
   readonly socket: Socket
   readonly #guard: SessionGuard
   #openCalls = 0
-  /** Memory of messages that have begun to arrive. */
+  /** Memory of messages that have begun to arrive, or wait for room. */
   #heldBytes = 0
   /** Messages written and not yet taken by the client. */
   #unsentBytes = 0
-  #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
 
   constructor(session: ServerHttp2Session, socket: Socket, options: SessionGuardOptions) {
     this.session = session
@@ -55,16 +55,16 @@ export class ClientConnection {
   /** What was written has been taken, or thrown away. */
   taken(bytes: number): void {
     this.#unsentBytes -= bytes
-    if (this.#waiting.length === 0 || this.isFull) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    // Those that find the connection full again wait again.
-    for (const work of waiting) this.whenRoom(work)
+    for (const work of this.#waiting) {
+      if (this.isFull) return
+      this.#waiting.delete(work)
+      work()
+    }
   }
 
-  /** Calls `work` at once, or when the client has read enough of what it was sent. */
-  whenRoom(work: () => void): void {
-    if (this.isFull) this.#waiting.push(work)
-    else work()
+  /** Calls `work` when the client has read enough of what it was sent, one after the other. Returns how to give it up. */
+  whenRoom(work: () => void): () => void {
+    this.#waiting.add(work)
+    return () => this.#waiting.delete(work)
   }
 }

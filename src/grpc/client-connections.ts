@@ -47,6 +47,7 @@ export class ClientConnections implements Iterable<ClientConnection> {
 
   /** Speaks HTTP/2 on `socket`, of which nothing has been read. */
   open(socket: Socket): void {
+    if (socket.destroyed) return
     const isEncrypted = 'encrypted' in socket
     const session = performServerHandshake(isEncrypted ? socket : new PlaintextConnection(socket), this.#http2)
     session.setLocalWindowSize(limits.connectionWindowBytes)

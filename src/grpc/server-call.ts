@@ -56,7 +56,9 @@ export abstract class ServerCall implements MessageSink {
   #packed: { readonly message: Uint8Array; readonly isCompressed: boolean }[] = []
   #isUnpacking = false
   #hasEnded = false
+  #isClosed = false
 
+  /** @param stream has a listener for errors. */
   constructor(stream: ServerHttp2Stream, head: CallHead, connection: ClientConnection, context: CallContext) {
     this.#stream = stream
     this.head = head
@@ -65,7 +67,6 @@ export abstract class ServerCall implements MessageSink {
     this.#reader = new MessageReader(context.messageBytesMax, this)
     connection.callOpened()
     stream.on('close', () => this.#closed())
-    stream.on('error', ignore)
     stream.on('wantTrailers', () => this.#sendTrailers())
     stream.on('data', (chunk: Buffer) => this.#arrived(chunk))
     stream.on('end', () => this.#ended())
@@ -137,13 +138,15 @@ export abstract class ServerCall implements MessageSink {
     this.life.end()
   }
 
-  /** Sends one of many messages. `taken` is called when it is on its way to the client, or lost. */
+  /** Sends one of many messages. `taken` is called when it is on its way to the client. */
   protected send(message: Uint8Array, taken: () => void): void {
     const stream = this.#stream
     if (!stream.headersSent) stream.respond(responseHeaders, withTrailers)
     const bytes = prefixBytes + message.length
     this.#count(bytes)
     const done = (): void => {
+      // What a closed call had not sent is counted already.
+      if (this.#isClosed) return
       this.#unsentBytes -= bytes
       this.#connection.taken(bytes)
       taken()
@@ -251,6 +254,7 @@ export abstract class ServerCall implements MessageSink {
   }
 
   #closed(): void {
+    this.#isClosed = true
     clearTimeout(this.#deadline)
     if (this.#heldBytes > 0) this.#reader.drop()
     this.#packed = []
@@ -261,8 +265,6 @@ export abstract class ServerCall implements MessageSink {
     this.#connection.taken(unsent)
   }
 }
-
-const ignore = (): void => {}
 
 function prefixOf(message: Uint8Array): Buffer {
   const prefix = Buffer.allocUnsafe(prefixBytes)

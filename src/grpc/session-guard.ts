@@ -7,7 +7,7 @@ export interface SessionGuardOptions {
   readonly pingIntervalMsMin: number
   /** The client's connection preface and settings must have come by then. */
   readonly handshakeMsMax: number
-  /** The client is pinged this often, and cut off if its answer takes longer than the timeout. 0: never. */
+  /** The client is pinged this often, and cut off if its answer takes longer than the timeout. Either 0: never. */
   readonly keepaliveIntervalMs: number
   readonly keepaliveTimeoutMs: number
   /** Told once, when the client is sent away for its pings. */
@@ -51,7 +51,7 @@ export class SessionGuard {
       clearTimeout(this.#keepaliveTimer)
     })
     session.on('ping', () => this.#pinged(performance.now()))
-    if (options.keepaliveIntervalMs > 0) this.#pingLater()
+    if (options.keepaliveIntervalMs > 0 && options.keepaliveTimeoutMs > 0) this.#pingLater()
   }
 
   callsOpen(count: number): void {

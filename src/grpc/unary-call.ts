@@ -34,7 +34,26 @@ export class UnaryCall extends ServerCall {
     const request = this.#request
     if (request === null) throw new StatusError(Code.Unimplemented, 'no message on a unary call')
     this.#request = null
-    this.connection.whenRoom(() => this.#handle(request))
+    if (this.connection.isFull) this.#wait(request)
+    else this.#handle(request)
+  }
+
+  /** A client that does not read its answers gets no more of them made; its requests count as its memory meanwhile. */
+  #wait(request: Uint8Array): void {
+    let isWaiting = true
+    const stopWaiting = (): void => {
+      if (isWaiting) this.connection.held(-request.length)
+      isWaiting = false
+    }
+    const giveUp = this.connection.whenRoom(() => {
+      stopWaiting()
+      this.#handle(request)
+    })
+    this.life.onEnd(() => {
+      giveUp()
+      stopWaiting()
+    })
+    this.connection.held(request.length)
   }
 
   #handle(request: Uint8Array): void {

@@ -7,7 +7,8 @@ import { Code } from '../../../src/errors.ts'
 import type { BidiHandler, UnaryHandler } from '../../../src/grpc/method.ts'
 import type { Call } from '../../../src/service/call.ts'
 import { RawClient, serve, tableOf } from '../../support/grpc-harness.ts'
-import { call, frameOf, headersOf, http2Client } from '../../support/raw-http2.ts'
+import { frameFlags, frameTypes, http2Frame, http2Preface, literal, plain } from '../../support/hpack.ts'
+import { call, frameOf, headersOf, http2Client, rawSocket } from '../../support/raw-http2.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const rangePath = '/etcdserverpb.KV/Range'
@@ -131,6 +132,34 @@ test('a call that is cancelled while it waits for room is not carried out', { ti
   for (const bytes of await Promise.all(received)) assert.equal(bytes, large.length + 5)
   assert.equal(carriedOut, 2)
   session.destroy()
+})
+
+test('a call that is reset in the piece in which it comes has no effect', { timeout: 10_000 }, async () => {
+  const { calls, ends, table } = hanging()
+  await using server = await serve(table)
+  const socket = await rawSocket(server.port)
+  const block = Buffer.concat(
+    [
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':path', rangePath],
+      ['content-type', 'application/grpc'],
+    ].map(([name, value]) => literal('without indexing', plain(name!), plain(value!))),
+  )
+  const { headers, data, settings } = frameTypes
+  const pieces = [http2Preface, http2Frame(settings, 0, 0, Buffer.alloc(0))]
+  for (let id = 1; id < 200; id += 2) {
+    pieces.push(http2Frame(headers, frameFlags.endHeaders, id, block))
+    pieces.push(http2Frame(data, id % 4 === 1 ? frameFlags.endStream : 0, id, request))
+    pieces.push(http2Frame(3, 0, id, Buffer.from([0, 0, 0, constants.NGHTTP2_CANCEL])))
+  }
+  pieces.push(http2Frame(frameTypes.ping, 0, 0, Buffer.alloc(8)))
+  const answered = new Promise((resolve) => socket.once('data', resolve))
+  socket.write(Buffer.concat(pieces))
+  await answered
+  socket.destroy()
+  await waitFor('whatever began has ended', () => ends.length === calls.length)
+  assert.equal((await call(server.port, headersOf('/none'), request)).grpcStatus, Code.Unimplemented)
 })
 
 test('a message that is cut short by a reset harms nobody', { timeout: 10_000 }, async () => {
