@@ -1,4 +1,5 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire'
+import type { BinaryReader } from '@bufbuild/protobuf/wire'
+import { StrictReader } from '../../src/service/strict-reader.ts'
 import { type MethodName, methods } from './step.ts'
 
 interface Codec {
@@ -8,8 +9,8 @@ interface Codec {
 
 /** The generated decoders count the messages around them here, and stop at 100: an answer may be nested deeper. */
 const depthCounter = '__tsProtoDecodeDepth'
-const deepReader = (bytes: Uint8Array): BinaryReader =>
-  Object.assign(new BinaryReader(bytes), { [depthCounter]: Number.MIN_SAFE_INTEGER })
+const deepReader = (bytes: Uint8Array): StrictReader =>
+  Object.assign(new StrictReader(bytes), { [depthCounter]: Number.MIN_SAFE_INTEGER })
 
 export const encodeRequest = (method: MethodName, message: unknown): Uint8Array =>
   (methods[method] as Codec).request.encode(message).finish()
@@ -19,7 +20,8 @@ export function decodeRequest(method: MethodName, bytes: Uint8Array): unknown {
   const reader = deepReader(bytes)
   try {
     const message = (methods[method] as Codec).request.decode(reader)
-    return reader.pos === reader.len ? message : null
+    reader.finish()
+    return message
   } catch {
     return null
   }
