@@ -16,6 +16,8 @@ const plainFrom = 0x8000
 const plain = (value: Uint8Array): Uint8Array =>
   value.length < plainFrom ? value : new Uint8Array(value.buffer, value.byteOffset, value.length)
 
+const pageBytes = 4096
+
 /** Keys are at most 1978 bytes, so a longer bound lies between its front and the next key: [front, ...) becomes (front, ...). */
 const isLong = (bound: Uint8Array): boolean => bound.length > tableKeyBytesMax
 const frontOf = (bound: Uint8Array): Uint8Array => (isLong(bound) ? bound.subarray(0, tableKeyBytesMax) : bound)
@@ -72,6 +74,8 @@ class PairIterator implements IterableIterator<Pair> {
  * one runs, else lmdb's shared read transaction; or by `transaction`, if one is given.
  */
 export class LmdbView implements WriteView {
+  /** About how much the writes through this view have added to the file: each copies at least the page that it changes. */
+  writtenBytes = 0
   readonly #dbs: TablesEnv['dbs']
   readonly #transaction: Transaction | null
   readonly #getOptions: { transaction: Transaction } | undefined
@@ -100,11 +104,13 @@ export class LmdbView implements WriteView {
 
   put(table: Table, key: Uint8Array, value: Uint8Array): void {
     checkKey(key)
+    this.writtenBytes += pageBytes + value.length
     this.#dbs[table].put(key, value)
   }
 
   remove(table: Table, key: Uint8Array): void {
     checkKey(key)
+    this.writtenBytes += pageBytes
     this.#dbs[table].remove(key)
   }
 }

@@ -13,6 +13,11 @@ import { asError, StorageError } from './storage-error.ts'
  */
 export const checkpointDelayMs = 500
 
+/** As much as this may be written before a checkpoint makes the pages that it replaced usable again. */
+const uncheckedBytesMax = 32 * 1024 * 1024
+/** And at so much the next transaction waits for the checkpoint. */
+const stalledBytes = 2 * uncheckedBytesMax
+
 /**
  * Write transactions on one environment, one at a time. A transaction is run and committed in one stretch on this thread:
  * without a flush that is 0.02 ms for one entry and 0.5 ms for 64, where lmdb's worker, which flushes each, takes 0.5 and
@@ -60,12 +65,16 @@ export class LmdbWriter {
 
   /** See `StateStore.transact`. */
   transact(work: (view: WriteView) => void, committed: Done): void {
+    const run = (): void => committed(this.#failure ?? this.#commit(work))
+    // Who writes faster than the disk takes it waits for the disk, or the file would grow without bound.
+    if (this.#view.writtenBytes >= stalledBytes) this.flush(run)
     // A turn of the event loop for each: whoever writes for long, as compaction does, lets everything else go on.
-    setImmediate(() => committed(this.#failure ?? this.#commit(work)))
+    else setImmediate(run)
   }
 
   /** See `StateStore.flush`. */
   flush(done: Done): void {
+    this.#view.writtenBytes = 0
     this.#checkpoints.take((error) => {
       if (error !== null) this.#fail(error, 'flush')
       done(this.#failure ?? undefined)
@@ -96,11 +105,21 @@ export class LmdbWriter {
       // What `work` throws takes its transaction with it; a commit that failed leaves it unknown what was written.
       return worked ? this.#fail(asError(error), 'commit') : asError(error)
     }
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null
-      this.flush(() => {})
-    }, this.#checkpointDelayMs).unref()
+    this.#checkpointSoon()
     return undefined
+  }
+
+  #checkpointSoon(): void {
+    const soonest = this.#view.writtenBytes >= uncheckedBytesMax && !this.#checkpoints.running
+    if (this.#timer !== null && !soonest) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null
+        this.flush(() => {})
+      },
+      soonest ? 0 : this.#checkpointDelayMs,
+    ).unref()
   }
 
   #fail(cause: Error, what: string): StorageError {

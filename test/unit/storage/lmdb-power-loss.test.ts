@@ -153,3 +153,14 @@ test('lmdb: pages set free are used again once a checkpoint has followed', () =>
     assert.ok(later < settled * 1.5, `${settled} bytes, then ${later}`)
     await store.close()
   }))
+
+test('lmdb: large writes do not wait for the time of a checkpoint', () =>
+  inDir(async (base) => {
+    const store = await open(join(base, 'state'))
+    for (let i = 0; i < 1500; i++) {
+      await transact(store, (view) => view.put('current', utf8('key'), new Uint8Array(200_000).fill(i)))
+    }
+    const { allocated } = store.size()
+    assert.ok(allocated < 150_000_000, `${allocated} bytes for one value of 200,000`)
+    await store.close()
+  }))
