@@ -52,7 +52,7 @@ export const signRevocationList = (fields: RevocationListFields, issuerKey: KeyO
       der.time(fields.thisUpdate),
       der.time(fields.nextUpdate),
       // An empty list is left out, not written as empty.
-      ...(entries.length > 0 ? [der.sequence(...entries)] : []),
+      ...(entries.length > 0 ? [der.sequenceOf(entries)] : []),
       der.explicit(0, der.sequence(...fields.extensions)),
     ),
     issuerKey,

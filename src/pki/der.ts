@@ -8,6 +8,9 @@ export type Der = forge.asn1.Asn1
 
 export const sequence = (...items: Der[]): Der => asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, items)
 
+/** As `sequence`, for more values than a call takes arguments. */
+export const sequenceOf = (items: Der[]): Der => asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, items)
+
 export const set = (...items: Der[]): Der => asn1.create(Class.UNIVERSAL, Type.SET, true, items)
 
 export const oid = (dotted: string): Der =>

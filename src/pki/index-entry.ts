@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { revocationReasons } from '../x509/index.ts'
 import { profileNames } from './profile.ts'
 
-const serial = z.string().regex(/^(?:[0-9a-f]{2})+$/)
+/** As `serialFromText` writes it: no leading zero bytes. */
+const serial = z.string().regex(/^(?:00|(?!00)(?:[0-9a-f]{2})+)$/)
 const time = z.iso.datetime()
 const generation = z.int().min(1)
 const reasons = revocationReasons.filter((each) => each !== null)

@@ -85,7 +85,7 @@ export class DerValue {
   /** Values inside this one, read one after the other. @throws X509Error if this is not a `tag`. */
   items(tag: number = tags.sequence): DerItems {
     this.expect(tag)
-    return new DerItems((at) => (at < this.#end ? new DerValue(this.#bytes, at, this.#end) : null), this.#contentStart)
+    return new DerItems(this, this.#contentStart)
   }
 
   /** The one value inside this one, which is an explicit tag or an OCTET STRING around DER. */
@@ -94,6 +94,11 @@ export class DerValue {
     const value = items.next()
     items.end()
     return value
+  }
+
+  /** The value inside this one at `at`, and null at the end; for `DerItems`. */
+  valueAt(at: number): DerValue | null {
+    return at < this.#end ? new DerValue(this.#bytes, at, this.#end) : null
   }
 
   /** Where the value after this one starts; for `DerItems`. */
@@ -171,18 +176,18 @@ export class DerValue {
 
 /** The values inside another, from the first to the last. */
 export class DerItems {
-  readonly #valueAt: (at: number) => DerValue | null
+  readonly #parent: DerValue
   #at: number
   #peeked: DerValue | null | undefined
 
-  constructor(valueAt: (at: number) => DerValue | null, start: number) {
-    this.#valueAt = valueAt
+  constructor(parent: DerValue, start: number) {
+    this.#parent = parent
     this.#at = start
   }
 
   /** The next one, which stays the next one; null after the last. */
   peek(): DerValue | null {
-    if (this.#peeked === undefined) this.#peeked = this.#valueAt(this.#at)
+    if (this.#peeked === undefined) this.#peeked = this.#parent.valueAt(this.#at)
     return this.#peeked
   }
 
