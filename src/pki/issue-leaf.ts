@@ -48,6 +48,8 @@ export function issueLeaf(options: IssueOptions): IssuedLeaf {
   checkFileName(name)
   return withAuthority(dir, passphrase, (folder) => {
     checkAbsent(outDir, [`${name}.crt`, `${name}.key`])
+    // Before anything is on record: a certificate whose key could not be written is of no use.
+    makeFolder(outDir)
     const { publicKey, privateKey } = newKey()
     const leaf = signAndRecord(folder, request, publicKey, options.profiles)
     const files = writeLeaf(outDir, name, { certPem: leaf.certPem, keyPem: exportKey(privateKey, null) })

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -8,12 +10,13 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { limits } from '../base/limits.ts'
 import { PkiError } from './pki-error.ts'
 
@@ -60,11 +63,22 @@ export function writeNew(dir: string, name: string, bytes: string | Uint8Array):
   }
 }
 
-/** As `writeNew`, but in place of the file that is there: who reads it finds the old one or the new one. */
+/**
+ * As `writeNew`, but in place of the file that is there: who reads it finds the old one or the new one. A link stays, and
+ * what it leads to is replaced; owner and mode stay as well, since who reads it may be another user.
+ */
 export function replaceFile(dir: string, name: string, bytes: string | Uint8Array): void {
   const target = join(dir, name)
   try {
-    withDraft(dir, name, bytes, (draft) => renameSync(draft, target))
+    const before = statSync(target, { throwIfNoEntry: false })
+    const place = before === undefined ? target : realpathSync(target)
+    withDraft(dirname(place), basename(place), bytes, (draft) => {
+      if (before !== undefined) {
+        chownSync(draft, before.uid, before.gid)
+        chmodSync(draft, before.mode & 0o777)
+      }
+      renameSync(draft, place)
+    })
   } catch (error) {
     throw new PkiError(`${target}: cannot write: ${codeOf(error)}`, { cause: error })
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { test } from 'node:test'
 import { describeAuthority, renewLeaf, revoke } from '../../../src/pki/index.ts'
 import { readRevocationLists } from '../../../src/x509/index.ts'
@@ -88,6 +89,25 @@ test('what is refused leaves files and index as they are', () => {
     assert.throws(() => renewLeaf({ dir, certFile, keyFile }), { name: 'PkiError', message: reason })
   assert.throws(() => renewLeaf({ dir, certFile: m1.certFile, keyFile: null, validityDays: 826 }), /1 to 825 days/)
   assert.deepEqual(state(), before)
+})
+
+test('mode, owner and links of what is replaced stay', () => {
+  using folder = new TestFolder()
+  const dir = folder.init()
+  const { certFile, keyFile } = folder.issue('m1')
+  chmodSync(certFile, 0o644)
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) for (const file of [certFile, keyFile]) chownSync(file, 1234, 2345)
+  for (const file of [certFile, keyFile]) symlinkSync(file, folder.path(basename(file)))
+  const before = folder.read('out', 'm1.crt')
+  renewLeaf({ dir, certFile: folder.path('m1.crt'), keyFile: folder.path('m1.key') })
+  assert.notEqual(folder.read('out', 'm1.crt'), before)
+  assert.equal(statSync(certFile).mode & 0o777, 0o644)
+  assert.equal(statSync(keyFile).mode & 0o777, 0o600)
+  for (const file of [certFile, keyFile]) {
+    assert.ok(lstatSync(folder.path(basename(file))).isSymbolicLink())
+    if (isRoot) assert.deepEqual([statSync(file).uid, statSync(file).gid], [1234, 2345])
+  }
 })
 
 test('a certificate whose copy is gone is renewed all the same', () => {
