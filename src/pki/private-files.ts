@@ -9,7 +9,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
+  readSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -134,15 +134,29 @@ function flushFolder(dir: string): void {
 
 /** @throws PkiError if it cannot be read, or is larger than anything that belongs here. */
 export function readBytes(file: string): Buffer {
+  const chunks: Buffer[] = []
+  let size = 0
   try {
-    const size = statSync(file).size
-    if (size > limits.pkiFileBytesMax) throw new PkiError(`${file}: is too large (${size} bytes)`)
-    return readFileSync(file)
+    const source = openSync(file, 'r')
+    try {
+      // Not by the size that it says: a device or pipe says none.
+      for (let length = -1; length !== 0 && size <= limits.pkiFileBytesMax; size += length) {
+        const chunk = Buffer.allocUnsafe(chunkBytes)
+        length = readSync(source, chunk)
+        chunks.push(chunk.subarray(0, length))
+      }
+    } finally {
+      closeSync(source)
+    }
   } catch (error) {
-    if (error instanceof PkiError) throw error
     throw new PkiError(`${file}: cannot read: ${codeOf(error)}`, { cause: error })
   }
+  if (size > limits.pkiFileBytesMax)
+    throw new PkiError(`${file}: is too large (more than ${limits.pkiFileBytesMax} bytes)`)
+  return Buffer.concat(chunks)
 }
+
+const chunkBytes = 256 * 1024
 
 /** One character a byte. */
 export const readText = (file: string): string => readBytes(file).toString('latin1')

@@ -99,3 +99,7 @@ for (const [name, bytes, reason] of [
       },
     )
   })
+
+test('a file without an end is not read to its end', () => {
+  assert.throws(() => describeFile('/dev/zero'), { name: 'PkiError', message: /^\/dev\/zero: is too large/ })
+})
