@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Permission } from "./auth.ts";
 
 export const protobufPackage = "leasehold";
 
@@ -33,6 +34,15 @@ export interface Command {
   kind: Command_Kind;
   /** the encoded request message of that kind */
   request: Uint8Array;
+  /**
+   * Who asks, as the member that accepted it found out; judged again where it is applied. None of them: nobody who is
+   * known.
+   */
+  user_id: bigint;
+  /** version of the auth tables when the user's token was issued; 0: known by a certificate */
+  token_version: bigint;
+  /** the member itself */
+  by_member: boolean;
 }
 
 export const Command_Kind = {
@@ -47,6 +57,8 @@ export const Command_Kind = {
   PUBLISH_MEMBER: 7,
   /** LEASE_CHECKPOINT - request: LeaseCheckpoints */
   LEASE_CHECKPOINT: 8,
+  /** AUTH - request: an AuthChange */
+  AUTH: 9,
 } as const;
 
 export type Command_Kind = typeof Command_Kind[keyof typeof Command_Kind];
@@ -61,6 +73,116 @@ export namespace Command_Kind {
   export type LEASE_REVOKE = typeof Command_Kind.LEASE_REVOKE;
   export type PUBLISH_MEMBER = typeof Command_Kind.PUBLISH_MEMBER;
   export type LEASE_CHECKPOINT = typeof Command_Kind.LEASE_CHECKPOINT;
+  export type AUTH = typeof Command_Kind.AUTH;
+}
+
+/** What is true of users and permissions as a whole. */
+export interface AuthSettings {
+  enabled: boolean;
+  /** as clients see it */
+  revision: bigint;
+  /** counts every change of these tables but those of tokens */
+  version: bigint;
+  /** no id is given twice */
+  last_user_id: bigint;
+  /** tokens issued at an earlier version are void */
+  tokens_since: bigint;
+}
+
+export interface AuthUser {
+  id: bigint;
+  name: string;
+  /** bcrypt; empty: no password */
+  password_hash: string;
+  no_password: boolean;
+  /** sorted */
+  roles: string[];
+  /** version at which the password was set: tokens issued at an earlier one are void */
+  password_since: bigint;
+}
+
+export interface AuthRole {
+  name: string;
+  /** sorted by key and range_end, which name them */
+  permissions: Permission[];
+}
+
+/** A token that a user was given; kept under a hash of it. */
+export interface AuthToken {
+  user_id: bigint;
+  /** of the tables, when it was issued */
+  version: bigint;
+  /** wall clock of the member that issued or renewed it */
+  expires_ms: bigint;
+}
+
+/** One change of users, roles, permissions or tokens. Everything random or slow is settled before it gets here. */
+export interface AuthChange {
+  change:
+    | { $case: "enable"; value: AuthChange_Enable }
+    | { $case: "disable"; value: AuthChange_Disable }
+    | { $case: "add_user"; value: AuthChange_AddUser }
+    | { $case: "delete_user"; value: AuthChange_DeleteUser }
+    | { $case: "change_password"; value: AuthChange_ChangePassword }
+    | { $case: "grant_role"; value: AuthChange_UserRole }
+    | { $case: "revoke_role"; value: AuthChange_UserRole }
+    | { $case: "add_role"; value: AuthChange_Role }
+    | { $case: "delete_role"; value: AuthChange_Role }
+    | { $case: "grant_permission"; value: AuthChange_RolePermission }
+    | { $case: "revoke_permission"; value: AuthChange_RolePermission }
+    | { $case: "issue_token"; value: AuthChange_IssueToken }
+    | { $case: "renew_token"; value: AuthChange_RenewToken }
+    | undefined;
+}
+
+export interface AuthChange_Enable {
+}
+
+export interface AuthChange_Disable {
+}
+
+export interface AuthChange_AddUser {
+  name: string;
+  password_hash: string;
+  no_password: boolean;
+}
+
+export interface AuthChange_DeleteUser {
+  name: string;
+}
+
+export interface AuthChange_ChangePassword {
+  name: string;
+  password_hash: string;
+}
+
+export interface AuthChange_UserRole {
+  user: string;
+  role: string;
+}
+
+export interface AuthChange_Role {
+  name: string;
+}
+
+export interface AuthChange_RolePermission {
+  role: string;
+  permission: Permission | undefined;
+}
+
+export interface AuthChange_IssueToken {
+  user_id: bigint;
+  /** of the password that was checked */
+  password_since: bigint;
+  hash: Uint8Array;
+  now_ms: bigint;
+  ttl_ms: bigint;
+}
+
+export interface AuthChange_RenewToken {
+  hash: Uint8Array;
+  now_ms: bigint;
+  ttl_ms: bigint;
 }
 
 /** How much time leases had left when the leader wrote this; for the next leader. */
@@ -302,7 +424,15 @@ export const MemberRecord: MessageFns<MemberRecord> = {
 };
 
 function createBaseCommand(): Command {
-  return { proposal_id: 0n, member_id: 0n, kind: 0, request: new Uint8Array(0) };
+  return {
+    proposal_id: 0n,
+    member_id: 0n,
+    kind: 0,
+    request: new Uint8Array(0),
+    user_id: 0n,
+    token_version: 0n,
+    by_member: false,
+  };
 }
 
 export const Command: MessageFns<Command> = {
@@ -324,6 +454,21 @@ export const Command: MessageFns<Command> = {
     }
     if (message.request.length !== 0) {
       writer.uint32(34).bytes(message.request);
+    }
+    if (message.user_id !== 0n) {
+      if (BigInt.asUintN(64, message.user_id) !== message.user_id) {
+        throw new globalThis.Error("value provided for field message.user_id of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.user_id);
+    }
+    if (message.token_version !== 0n) {
+      if (BigInt.asUintN(64, message.token_version) !== message.token_version) {
+        throw new globalThis.Error("value provided for field message.token_version of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.token_version);
+    }
+    if (message.by_member !== false) {
+      writer.uint32(56).bool(message.by_member);
     }
     return writer;
   },
@@ -371,6 +516,1139 @@ export const Command: MessageFns<Command> = {
             }
 
             message.request = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.user_id = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.token_version = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.by_member = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthSettings(): AuthSettings {
+  return { enabled: false, revision: 0n, version: 0n, last_user_id: 0n, tokens_since: 0n };
+}
+
+export const AuthSettings: MessageFns<AuthSettings> = {
+  encode(message: AuthSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.enabled !== false) {
+      writer.uint32(8).bool(message.enabled);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.revision);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asUintN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.version);
+    }
+    if (message.last_user_id !== 0n) {
+      if (BigInt.asUintN(64, message.last_user_id) !== message.last_user_id) {
+        throw new globalThis.Error("value provided for field message.last_user_id of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.last_user_id);
+    }
+    if (message.tokens_since !== 0n) {
+      if (BigInt.asUintN(64, message.tokens_since) !== message.tokens_since) {
+        throw new globalThis.Error("value provided for field message.tokens_since of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.tokens_since);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthSettings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthSettings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.enabled = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.last_user_id = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.tokens_since = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthUser(): AuthUser {
+  return { id: 0n, name: "", password_hash: "", no_password: false, roles: [], password_since: 0n };
+}
+
+export const AuthUser: MessageFns<AuthUser> = {
+  encode(message: AuthUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.password_hash !== "") {
+      writer.uint32(26).string(message.password_hash);
+    }
+    if (message.no_password !== false) {
+      writer.uint32(32).bool(message.no_password);
+    }
+    for (const v of message.roles) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.password_since !== 0n) {
+      if (BigInt.asUintN(64, message.password_since) !== message.password_since) {
+        throw new globalThis.Error("value provided for field message.password_since of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.password_since);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.password_hash = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.no_password = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.password_since = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthRole(): AuthRole {
+  return { name: "", permissions: [] };
+}
+
+export const AuthRole: MessageFns<AuthRole> = {
+  encode(message: AuthRole, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.permissions) {
+      Permission.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthRole {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthRole();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.permissions.push(Permission.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthToken(): AuthToken {
+  return { user_id: 0n, version: 0n, expires_ms: 0n };
+}
+
+export const AuthToken: MessageFns<AuthToken> = {
+  encode(message: AuthToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user_id !== 0n) {
+      if (BigInt.asUintN(64, message.user_id) !== message.user_id) {
+        throw new globalThis.Error("value provided for field message.user_id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.user_id);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asUintN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.version);
+    }
+    if (message.expires_ms !== 0n) {
+      if (BigInt.asUintN(64, message.expires_ms) !== message.expires_ms) {
+        throw new globalThis.Error("value provided for field message.expires_ms of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.expires_ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.user_id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.expires_ms = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange(): AuthChange {
+  return { change: undefined };
+}
+
+export const AuthChange: MessageFns<AuthChange> = {
+  encode(message: AuthChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.change?.$case) {
+      case "enable":
+        AuthChange_Enable.encode(message.change.value, writer.uint32(10).fork()).join();
+        break;
+      case "disable":
+        AuthChange_Disable.encode(message.change.value, writer.uint32(18).fork()).join();
+        break;
+      case "add_user":
+        AuthChange_AddUser.encode(message.change.value, writer.uint32(26).fork()).join();
+        break;
+      case "delete_user":
+        AuthChange_DeleteUser.encode(message.change.value, writer.uint32(34).fork()).join();
+        break;
+      case "change_password":
+        AuthChange_ChangePassword.encode(message.change.value, writer.uint32(42).fork()).join();
+        break;
+      case "grant_role":
+        AuthChange_UserRole.encode(message.change.value, writer.uint32(50).fork()).join();
+        break;
+      case "revoke_role":
+        AuthChange_UserRole.encode(message.change.value, writer.uint32(58).fork()).join();
+        break;
+      case "add_role":
+        AuthChange_Role.encode(message.change.value, writer.uint32(66).fork()).join();
+        break;
+      case "delete_role":
+        AuthChange_Role.encode(message.change.value, writer.uint32(74).fork()).join();
+        break;
+      case "grant_permission":
+        AuthChange_RolePermission.encode(message.change.value, writer.uint32(82).fork()).join();
+        break;
+      case "revoke_permission":
+        AuthChange_RolePermission.encode(message.change.value, writer.uint32(90).fork()).join();
+        break;
+      case "issue_token":
+        AuthChange_IssueToken.encode(message.change.value, writer.uint32(98).fork()).join();
+        break;
+      case "renew_token":
+        AuthChange_RenewToken.encode(message.change.value, writer.uint32(106).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.change = { $case: "enable", value: AuthChange_Enable.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.change = { $case: "disable", value: AuthChange_Disable.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.change = { $case: "add_user", value: AuthChange_AddUser.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.change = { $case: "delete_user", value: AuthChange_DeleteUser.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.change = {
+              $case: "change_password",
+              value: AuthChange_ChangePassword.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.change = { $case: "grant_role", value: AuthChange_UserRole.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.change = { $case: "revoke_role", value: AuthChange_UserRole.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.change = { $case: "add_role", value: AuthChange_Role.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.change = { $case: "delete_role", value: AuthChange_Role.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.change = {
+              $case: "grant_permission",
+              value: AuthChange_RolePermission.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.change = {
+              $case: "revoke_permission",
+              value: AuthChange_RolePermission.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.change = { $case: "issue_token", value: AuthChange_IssueToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.change = { $case: "renew_token", value: AuthChange_RenewToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_Enable(): AuthChange_Enable {
+  return {};
+}
+
+export const AuthChange_Enable: MessageFns<AuthChange_Enable> = {
+  encode(_: AuthChange_Enable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_Enable {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_Enable();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_Disable(): AuthChange_Disable {
+  return {};
+}
+
+export const AuthChange_Disable: MessageFns<AuthChange_Disable> = {
+  encode(_: AuthChange_Disable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_Disable {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_Disable();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_AddUser(): AuthChange_AddUser {
+  return { name: "", password_hash: "", no_password: false };
+}
+
+export const AuthChange_AddUser: MessageFns<AuthChange_AddUser> = {
+  encode(message: AuthChange_AddUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.password_hash !== "") {
+      writer.uint32(18).string(message.password_hash);
+    }
+    if (message.no_password !== false) {
+      writer.uint32(24).bool(message.no_password);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_AddUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_AddUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password_hash = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.no_password = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_DeleteUser(): AuthChange_DeleteUser {
+  return { name: "" };
+}
+
+export const AuthChange_DeleteUser: MessageFns<AuthChange_DeleteUser> = {
+  encode(message: AuthChange_DeleteUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_DeleteUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_DeleteUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_ChangePassword(): AuthChange_ChangePassword {
+  return { name: "", password_hash: "" };
+}
+
+export const AuthChange_ChangePassword: MessageFns<AuthChange_ChangePassword> = {
+  encode(message: AuthChange_ChangePassword, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.password_hash !== "") {
+      writer.uint32(18).string(message.password_hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_ChangePassword {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_ChangePassword();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.password_hash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_UserRole(): AuthChange_UserRole {
+  return { user: "", role: "" };
+}
+
+export const AuthChange_UserRole: MessageFns<AuthChange_UserRole> = {
+  encode(message: AuthChange_UserRole, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user !== "") {
+      writer.uint32(10).string(message.user);
+    }
+    if (message.role !== "") {
+      writer.uint32(18).string(message.role);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_UserRole {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_UserRole();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_Role(): AuthChange_Role {
+  return { name: "" };
+}
+
+export const AuthChange_Role: MessageFns<AuthChange_Role> = {
+  encode(message: AuthChange_Role, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_Role {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_Role();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_RolePermission(): AuthChange_RolePermission {
+  return { role: "", permission: undefined };
+}
+
+export const AuthChange_RolePermission: MessageFns<AuthChange_RolePermission> = {
+  encode(message: AuthChange_RolePermission, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.role !== "") {
+      writer.uint32(10).string(message.role);
+    }
+    if (message.permission !== undefined) {
+      Permission.encode(message.permission, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_RolePermission {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_RolePermission();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.role = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.permission = Permission.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_IssueToken(): AuthChange_IssueToken {
+  return { user_id: 0n, password_since: 0n, hash: new Uint8Array(0), now_ms: 0n, ttl_ms: 0n };
+}
+
+export const AuthChange_IssueToken: MessageFns<AuthChange_IssueToken> = {
+  encode(message: AuthChange_IssueToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user_id !== 0n) {
+      if (BigInt.asUintN(64, message.user_id) !== message.user_id) {
+        throw new globalThis.Error("value provided for field message.user_id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.user_id);
+    }
+    if (message.password_since !== 0n) {
+      if (BigInt.asUintN(64, message.password_since) !== message.password_since) {
+        throw new globalThis.Error("value provided for field message.password_since of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.password_since);
+    }
+    if (message.hash.length !== 0) {
+      writer.uint32(26).bytes(message.hash);
+    }
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.now_ms);
+    }
+    if (message.ttl_ms !== 0n) {
+      if (BigInt.asUintN(64, message.ttl_ms) !== message.ttl_ms) {
+        throw new globalThis.Error("value provided for field message.ttl_ms of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.ttl_ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_IssueToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_IssueToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.user_id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.password_since = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.hash = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ttl_ms = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_RenewToken(): AuthChange_RenewToken {
+  return { hash: new Uint8Array(0), now_ms: 0n, ttl_ms: 0n };
+}
+
+export const AuthChange_RenewToken: MessageFns<AuthChange_RenewToken> = {
+  encode(message: AuthChange_RenewToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hash.length !== 0) {
+      writer.uint32(10).bytes(message.hash);
+    }
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.now_ms);
+    }
+    if (message.ttl_ms !== 0n) {
+      if (BigInt.asUintN(64, message.ttl_ms) !== message.ttl_ms) {
+        throw new globalThis.Error("value provided for field message.ttl_ms of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ttl_ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_RenewToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_RenewToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hash = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ttl_ms = reader.uint64() as bigint;
             continue;
           }
         }
