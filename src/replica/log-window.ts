@@ -28,11 +28,19 @@ export class LogWindow {
   #flushed: Index = 0
   #compacted: Index = 0
 
-  constructor(state: StateStore, log: LogStore, keepEntries: number, hooks: LogWindowHooks) {
+  /** @param recovered what a start found in the log that is applied already. */
+  constructor(
+    state: StateStore,
+    log: LogStore,
+    keepEntries: number,
+    recovered: readonly Entry[],
+    hooks: LogWindowHooks,
+  ) {
     this.#state = state
     this.#log = log
     this.#keepEntries = keepEntries
     this.#hooks = hooks
+    for (const entry of recovered) this.add([entry])
   }
 
   add(entries: readonly Entry[]): void {
@@ -51,7 +59,7 @@ export class LogWindow {
   }
 
   tick(applied: Index): void {
-    if (this.#flushing || applied - this.#compacted <= this.#keepEntries / 4) return
+    if (this.#flushing || !this.#isWorthFlush(applied)) return
     this.#flushing = true
     this.#state.flush((error) => {
       this.#flushing = false
@@ -59,6 +67,12 @@ export class LogWindow {
       this.#flushed = Math.max(this.#flushed, applied)
       this.#compact()
     })
+  }
+
+  /** A quarter more than is kept, of entries or of bytes; nothing if there is nothing new, or an idle disk would never rest. */
+  #isWorthFlush(applied: Index): boolean {
+    const unflushed = applied - this.#flushed
+    return unflushed > this.#keepEntries / 4 || (unflushed > 0 && this.#bytes > limits.logKeepBytesMax * 1.25)
   }
 
   #compact(): void {

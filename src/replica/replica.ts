@@ -172,7 +172,9 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#snapshots = new Snapshots(ports, {
       reported: (to, ok) => this.#input({ kind: 'snapshotReport', to, ok }),
     })
-    this.#window = new LogWindow(ports.state, ports.log, options.logKeepEntries ?? limits.logKeepEntries, {
+    // The rest of what was recovered comes once it is committed.
+    const known = log.entries.slice(0, applied.index - log.start.index)
+    this.#window = new LogWindow(ports.state, ports.log, options.logKeepEntries ?? limits.logKeepEntries, known, {
       compactLog: (index) => this.#input({ kind: 'compactLog', index }),
       failed: (error) => this.#fail(error),
     })

@@ -5,13 +5,13 @@ import type { Entry } from '../../../src/raft/types.ts'
 import { LogWindow } from '../../../src/replica/log-window.ts'
 import type { Done, StateStore } from '../../../src/replica/ports.ts'
 
-function windowOf(keepEntries: number) {
+function windowOf(keepEntries: number, recovered: readonly Entry[] = []) {
   const flushes: Done[] = []
   const compacted: number[] = []
   const released: number[] = []
   const state = { flush: (done: Done) => flushes.push(done) } as unknown as StateStore
   const log = { append: () => {}, reset: () => {}, release: (index: number) => released.push(index) }
-  const window = new LogWindow(state, log, keepEntries, {
+  const window = new LogWindow(state, log, keepEntries, recovered, {
     compactLog: (index) => compacted.push(index),
     failed: (error) => assert.fail(error),
   })
@@ -55,6 +55,37 @@ test('large entries leave before the count is reached, but never unflushed ones'
   window.tick(260)
   flush()
   assert.deepEqual(compacted, [200])
+})
+
+test('large entries are a reason to flush, however few they are', () => {
+  const { window, flushes, flush, compacted } = windowOf(1000)
+  const bytes = limits.logKeepBytesMax / 10
+  for (let i = 1; i <= 12; i++) window.add(entries(i, i, bytes))
+  window.tick(12)
+  assert.equal(flushes.length, 0)
+  window.add(entries(13, 13, bytes))
+  window.tick(13)
+  flush()
+  assert.deepEqual(compacted, [3])
+})
+
+test('what a start found in the log counts, too', () => {
+  const bytes = limits.logKeepBytesMax / 10
+  const { window, flush, compacted } = windowOf(1000, entries(1, 20, bytes))
+  window.add(entries(21, 21, bytes))
+  window.tick(21)
+  flush()
+  assert.deepEqual(compacted, [11])
+})
+
+test('a member at rest flushes nothing', () => {
+  const { window, flushes, flush } = windowOf(100)
+  for (let i = 1; i <= 500; i++) window.add(entries(i, i, limits.logKeepBytesMax / 1000))
+  window.tick(500)
+  flush()
+  window.tick(500)
+  window.tick(510)
+  assert.equal(flushes.length, 0)
 })
 
 test('after a snapshot the window begins at it', () => {
