@@ -3,6 +3,7 @@ import { compareBytes, emptyBytes } from '../base/bytes.ts'
 import { rangeFromWire } from '../base/key-range.ts'
 import { type CurrentRecord, decodeCurrent, getCurrentBytes } from '../mvcc/current-record.ts'
 import { scanCurrent } from '../mvcc/scan-current.ts'
+import { Pace, type Steps } from '../mvcc/steps.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { storedKeyValueField } from '../mvcc/write.ts'
 import { type Compare, Compare_CompareResult, Compare_CompareTarget } from '../wire/gen/rpc.ts'
@@ -12,15 +13,17 @@ import { keyValueOfField, parseKeyValue } from '../wire/key-value.ts'
  * Whether a compare of a transaction holds for every key in its range. Where there is no key, its value compares to
  * nothing, not even unequal; everything else compares as 0.
  */
-export function holds(view: ReadView, compare: Compare): boolean {
+export function* holds(view: ReadView, compare: Compare): Steps<boolean> {
   if (compare.range_end.length === 0) {
     const record = getCurrentBytes(view, compare.key)
     return record === undefined ? holdsForNothing(compare) : holdsFor(view, compare, decodeCurrent(record))
   }
   let found = false
+  const pace = new Pace()
   for (const { record } of scanCurrent(view, rangeFromWire(compare.key, compare.range_end))) {
     found = true
     if (!holdsFor(view, compare, decodeCurrent(record))) return false
+    if (pace.isOver(record.length, 0)) yield pace.next()
   }
   return found || holdsForNothing(compare)
 }

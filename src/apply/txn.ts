@@ -2,9 +2,11 @@ import { assert } from '../base/assert.ts'
 import type { Revision } from '../base/ids.ts'
 import { getRevision } from '../mvcc/meta.ts'
 import { checkedRevision, checkRevisionInTxn, type RangeResult, rangeBody } from '../mvcc/range.ts'
+import { allAtOnce, type Steps } from '../mvcc/steps.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { type Mutation, revisionWithin } from '../mvcc/write.ts'
 import type { RangeRequest, RequestOp, TxnRequest } from '../wire/gen/rpc.ts'
+import type { Pieces } from '../wire/pieces.ts'
 import { OpField, TxnBody } from '../wire/responses.ts'
 import { checkTxn } from '../wire/validate.ts'
 import { holds } from './compare.ts'
@@ -30,7 +32,7 @@ interface Step {
  */
 export function executeTxn(mutation: Mutation, request: TxnRequest, wanted: boolean): Uint8Array | null {
   checkTxn(request)
-  const path = choosePath(mutation.view, request)
+  const path = allAtOnce(choosePath(mutation.view, request))
   checkPuts(mutation.view, path)
   checkRanges(mutation.view, path, mutation.main - 1)
   const body = wanted ? new TxnBody(path.succeeded) : null
@@ -49,24 +51,29 @@ const isRange = (op: RequestOp): boolean => op.request?.$case === 'request_range
  *
  * @throws EtcdError compacted, futureRevision
  */
-export function readOnlyTxn(view: ReadView, request: TxnRequest): RangeResult {
+export function* readOnlyTxn(view: ReadView, request: TxnRequest): Steps<RangeResult> {
   const latest = getRevision(view)
-  const path = choosePath(view, request)
+  const path = yield* choosePath(view, request)
   checkRanges(view, path, latest)
   const body = new TxnBody(path.succeeded)
   for (const { op } of path.steps) {
     assert(op.request?.$case === 'request_range', 'a read-only transaction writes')
-    body.add(OpField.range, latest, rangeBodyAt(view, op.request.value, latest))
+    body.add(OpField.range, latest, yield* rangeBodyAt(view, op.request.value, latest))
   }
-  return { body: body.pieces.join(), revision: latest }
+  return { body: body.pieces, revision: latest }
 }
 
-function choosePath(view: ReadView, request: TxnRequest): Path {
-  const succeeded = request.compare.every((compare) => holds(view, compare))
-  const steps = (succeeded ? request.success : request.failure).map((op) => ({
-    op,
-    nested: op.request?.$case === 'request_txn' ? choosePath(view, op.request.value) : null,
-  }))
+function* choosePath(view: ReadView, request: TxnRequest): Steps<Path> {
+  let succeeded = true
+  for (const compare of request.compare) {
+    succeeded = yield* holds(view, compare)
+    if (!succeeded) break
+  }
+  const steps: Step[] = []
+  for (const op of succeeded ? request.success : request.failure) {
+    const nested = op.request?.$case === 'request_txn' ? yield* choosePath(view, op.request.value) : null
+    steps.push({ op, nested })
+  }
   return { succeeded, steps }
 }
 
@@ -92,7 +99,7 @@ function runPath(mutation: Mutation, path: Path, body: TxnBody | null): void {
       case 'request_range': {
         if (body === null) break
         const latest = revisionWithin(mutation)
-        body.add(OpField.range, latest, rangeBodyAt(mutation.view, request.value, latest))
+        body.add(OpField.range, latest, allAtOnce(rangeBodyAt(mutation.view, request.value, latest)))
         break
       }
       case 'request_put': {
@@ -116,5 +123,5 @@ function runPath(mutation: Mutation, path: Path, body: TxnBody | null): void {
   }
 }
 
-const rangeBodyAt = (view: ReadView, request: RangeRequest, latest: Revision): Uint8Array =>
+const rangeBodyAt = (view: ReadView, request: RangeRequest, latest: Revision): Steps<Pieces> =>
   rangeBody(view, request, checkedRevision(view, request, latest), latest)

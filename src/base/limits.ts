@@ -2,6 +2,20 @@
 export const limits = {
   /** gRPC frames may exceed `--max-request-bytes` by this much before the transport refuses them. */
   grpcOverheadBytes: 512 * 1024,
+  /**
+   * What reads may take of one turn of a serving thread's event loop: those that begin in it, and again those that take
+   * longer.
+   */
+  readStepMs: 2,
+  /** Reads of one serving thread that take more than a turn: how many go on at a time, and how many wait to begin. */
+  longReadsMax: 4,
+  longReadsWaitingMax: 1000,
+  /** Such a read pins the storage's old pages, of which fast writers leave some 30 MiB a second: it is given up then. */
+  longReadAgeMsMax: 60_000,
+  /** The answer to one read, with what its making takes; clients of etcd take up to 2 GiB. */
+  responseBytesMax: 1024 * 1024 * 1024,
+  /** Memory of all long reads of a serving thread and their answers; above it only the oldest goes on. */
+  longReadsHeldBytesMax: 1024 * 1024 * 1024,
   /** Committed but not applied entries above which new writes are refused with "too many requests". */
   unappliedEntriesMax: 5000,
   /** Largest TTL a lease may have. */

@@ -1,3 +1,4 @@
+import type { Answer } from '../service/answer.ts'
 import type { Call } from '../service/call.ts'
 import type { Member } from '../service/member.ts'
 import type { MessageStream } from '../service/stream.ts'
@@ -54,7 +55,7 @@ export type ServiceName = keyof MethodNames
 export type Access = 'keys' | 'identity' | 'root' | 'open'
 
 /** What is thrown or rejected with becomes the call's status. */
-export type UnaryHandler = (member: Member, request: Uint8Array, call: Call) => Promise<Uint8Array> | Uint8Array
+export type UnaryHandler = (member: Member, request: Uint8Array, call: Call) => Promise<Answer> | Answer
 /** `fail` ends the stream with any error. */
 export type BidiHandler = (member: Member, stream: MessageStream, fail: (error: unknown) => void, call: Call) => void
 /** Errors that it throws end the stream. */

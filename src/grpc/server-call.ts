@@ -6,6 +6,7 @@ import {
 } from 'node:http2'
 import type { Log } from '../base/log.ts'
 import { Code } from '../errors.ts'
+import { type Answer, LongAnswer } from '../service/answer.ts'
 import type { Member } from '../service/member.ts'
 import { StatusError } from '../service/status-error.ts'
 import type { CallHead } from './call-head.ts'
@@ -122,14 +123,23 @@ export abstract class ServerCall implements MessageSink {
   }
 
   /** Sends the one message of a call that went well, and its status. */
-  protected answer(message: Uint8Array, status: CallStatus): void {
+  protected answer(message: Answer, status: CallStatus): void {
+    if (message instanceof LongAnswer) {
+      // Closed already, if the client went before its answer was there.
+      if (this.#isClosed) message.release()
+      else this.#stream.once('close', () => message.release())
+    }
     if (this.isOver) return
     this.#status = status
     clearTimeout(this.#deadline)
     const stream = this.#stream
     stream.respond(responseHeaders, withTrailers)
     this.#count(prefixBytes + message.length)
-    if (message.length > joinedBytesMax) {
+    if (message instanceof LongAnswer) {
+      stream.write(prefixOf(message))
+      for (const part of message.parts) stream.write(part)
+      stream.end()
+    } else if (message.length > joinedBytesMax) {
       stream.write(prefixOf(message))
       stream.end(message)
     } else {
@@ -266,7 +276,7 @@ export abstract class ServerCall implements MessageSink {
   }
 }
 
-function prefixOf(message: Uint8Array): Buffer {
+function prefixOf(message: { readonly length: number }): Buffer {
   const prefix = Buffer.allocUnsafe(prefixBytes)
   prefix[0] = 0
   prefix.writeUInt32BE(message.length, 1)

@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { Code } from '../errors.ts'
 import { refuseOnLearner, refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from '../service/admission.ts'
+import type { Answer } from '../service/answer.ts'
 import { StatusError } from '../service/status-error.ts'
 import { type CallHead, firstValue } from './call-head.ts'
 import type { ClientConnection } from './client-connection.ts'
@@ -63,14 +64,14 @@ export class UnaryCall extends ServerCall {
       if (this.#method.onLearner === 'refuse') refuseOnLearner(member)
       if (firstValue(this.head.headers, requireLeaderKey) === requireLeaderValue) refuseWithoutLeader(member)
       const answer = this.#method.handler(member, request, this.life)
-      if (answer instanceof Uint8Array) this.answer(answer, okStatus)
-      else answer.then(this.#answer).catch(this.#fail)
+      if (answer instanceof Promise) answer.then(this.#answer).catch(this.#fail)
+      else this.answer(answer, okStatus)
     } catch (error) {
       this.fail(error)
     }
   }
 
-  readonly #answer = (bytes: Uint8Array): void => this.answer(bytes, okStatus)
+  readonly #answer = (answer: Answer): void => this.answer(answer, okStatus)
 
   readonly #fail = (error: unknown): void => this.fail(error)
 }

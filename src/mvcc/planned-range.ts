@@ -8,6 +8,8 @@ import { decodeCurrent } from './current-record.ts'
 import { assertRecord, historyKey, keyValueFieldOf } from './history-record.ts'
 import { countCurrent, scanCurrent } from './scan-current.ts'
 import { scanAt, type VersionAt } from './scan-past.ts'
+import { sortInSteps } from './sort-in-steps.ts'
+import { Pace, type Steps } from './steps.ts'
 import type { ReadView } from './view.ts'
 
 /**
@@ -17,57 +19,76 @@ import type { ReadView } from './view.ts'
  *
  * @param at past revision, or null for the newest state.
  */
-export function plannedRange(view: ReadView, request: RangeRequest, keys: KeyRange, at: Revision | null): Uint8Array {
-  const body = new Pieces()
-  if (request.count_only) {
-    body.addNumber(0x20, countKeys(view, keys, at))
-    return body.join()
-  }
-  const limit = request.limit > 0n ? Number(request.limit) : Number.POSITIVE_INFINITY
-  const { chosen, total } = choose(view, request, keys, at, limit)
-  const more = chosen.length > limit
-  if (more) chosen.length = limit
-  for (const version of chosen) {
-    body.add(request.keys_only ? withoutValue(view, version) : storedField(view, version))
-  }
-  body.addNumber(0x18, more ? 1 : 0)
-  body.addNumber(0x20, total)
-  return body.join()
-}
-
-/** @returns the versions in order, cut not earlier than one past the limit; and the number of keys in the range. */
-function choose(
+export function* plannedRange(
   view: ReadView,
   request: RangeRequest,
   keys: KeyRange,
   at: Revision | null,
-  limit: number,
-): { chosen: VersionAt[]; total: number } {
+): Steps<Pieces> {
+  const body = new Pieces()
+  if (request.count_only) {
+    body.addNumber(0x20, yield* countKeys(view, keys, at))
+    return body
+  }
+  const limit = request.limit > 0n ? Number(request.limit) : Number.POSITIVE_INFINITY
   const byKey = request.sort_target === RangeRequest_SortTarget.KEY
   const descending = request.sort_order === RangeRequest_SortOrder.DESCEND
   const keep = filterOf(view, request)
   // With the newest state, table order can be used both ways, and the scan can stop at the limit.
-  const limitFirst = byKey ? at === null || !descending : request.sort_order === RangeRequest_SortOrder.NONE
-  const canStop = limitFirst && keep === null
+  const inOrder = byKey && (at === null || !descending)
+  const stopsAtLimit = keep === null && (byKey ? inOrder : request.sort_order === RangeRequest_SortOrder.NONE)
   const versions = at === null ? newest(view, keys, byKey && descending) : scanAt(view, keys, at)
+  const add = (version: VersionAt): number => {
+    const field = request.keys_only ? withoutValue(view, version) : storedField(view, version)
+    body.add(field)
+    return field.length
+  }
+
+  /** What is to be sorted, or turned round, and goes into the answer after that. */
   const chosen: VersionAt[] = []
+  const pace = new Pace()
   let total = 0
+  let taken = 0
   for (const version of versions) {
-    if (canStop && chosen.length > limit) {
-      if (at === null) {
-        total = countCurrent(view, keys)
+    let bytes = 0
+    let held = 0
+    if (version !== null) {
+      if (stopsAtLimit && at === null && taken > limit) {
+        total = yield* countCurrent(view, keys)
         break
       }
       total++
-      continue
+      if (!(stopsAtLimit && taken > limit) && (keep === null || keep(version))) {
+        taken++
+        if (!inOrder) {
+          chosen.push(version)
+          held = chosenBytes + version.key.length
+        } else if (taken <= limit) held = bytes = add(version)
+      }
     }
-    total++
-    if (keep === null || keep(version)) chosen.push(version)
+    if (!pace.isOver(bytes, held)) continue
+    body.pack()
+    yield pace.next()
   }
-  if (!byKey) chosen.sort(orderOf(view, request.sort_target, descending))
-  else if (descending && at !== null) chosen.reverse()
-  return { chosen, total }
+
+  const more = taken > limit
+  if (!inOrder) {
+    const ordered = byKey ? chosen.reverse() : yield* inOrderOf(view, chosen, request.sort_target, descending)
+    if (more) ordered.length = limit
+    for (const version of ordered) {
+      const bytes = add(version)
+      if (!pace.isOver(bytes, bytes)) continue
+      body.pack()
+      yield pace.next()
+    }
+  }
+  body.addNumber(0x18, more ? 1 : 0)
+  body.addNumber(0x20, total)
+  return body
 }
+
+/** Memory of a version that waits to be sorted, beside its key. */
+const chosenBytes = 300
 
 function* newest(view: ReadView, keys: KeyRange, reverse: boolean): Generator<VersionAt> {
   for (const { key, record } of scanCurrent(view, keys, reverse)) {
@@ -76,10 +97,14 @@ function* newest(view: ReadView, keys: KeyRange, reverse: boolean): Generator<Ve
   }
 }
 
-function countKeys(view: ReadView, keys: KeyRange, at: Revision | null): number {
-  if (at === null) return countCurrent(view, keys)
+function* countKeys(view: ReadView, keys: KeyRange, at: Revision | null): Steps<number> {
+  if (at === null) return yield* countCurrent(view, keys)
+  const pace = new Pace()
   let count = 0
-  for (const _ of scanAt(view, keys, at)) count++
+  for (const version of scanAt(view, keys, at)) {
+    if (version !== null) count++
+    if (pace.isOver(0, 0)) yield pace.next()
+  }
   return count
 }
 
@@ -98,35 +123,51 @@ function filterOf(view: ReadView, request: RangeRequest): ((version: VersionAt) 
 }
 
 /** Equal ones stay in key order. Each version's sort value is read once. */
-function orderOf(
+function* inOrderOf(
   view: ReadView,
+  versions: readonly VersionAt[],
   target: RangeRequest_SortTarget,
   descending: boolean,
-): (a: VersionAt, b: VersionAt) => number {
+): Steps<VersionAt[]> {
   const sign = descending ? -1 : 1
   if (target === RangeRequest_SortTarget.VALUE) {
-    const value = remembered((version) => parsed(view, version).value)
-    return (a, b) => sign * compareBytes(value(a), value(b))
+    const sortValueOf = (version: VersionAt): Uint8Array => parsed(view, version).value
+    return yield* sortedBy(
+      versions,
+      sortValueOf,
+      (value) => value.length,
+      (a, b) => sign * compareBytes(a, b),
+    )
   }
-  if (target === RangeRequest_SortTarget.MOD) return (a, b) => sign * (a.mod - b.mod)
-  const number = remembered(
-    target === RangeRequest_SortTarget.CREATE
-      ? (version) => metadataOf(view, version).create
-      : (version) => metadataOf(view, version).version,
+  const numberOf = (version: VersionAt): number => {
+    if (target === RangeRequest_SortTarget.MOD) return version.mod
+    const metadata = metadataOf(view, version)
+    return target === RangeRequest_SortTarget.CREATE ? metadata.create : metadata.version
+  }
+  return yield* sortedBy(
+    versions,
+    numberOf,
+    () => 0,
+    (a, b) => sign * (a - b),
   )
-  return (a, b) => sign * (number(a) - number(b))
 }
 
-function remembered<T>(read: (version: VersionAt) => T): (version: VersionAt) => T {
-  const known = new Map<VersionAt, T>()
-  return (version) => {
-    let value = known.get(version)
-    if (value === undefined) {
-      value = read(version)
-      known.set(version, value)
-    }
-    return value
+function* sortedBy<V>(
+  versions: readonly VersionAt[],
+  sortValueOf: (version: VersionAt) => V,
+  bytesOf: (value: V) => number,
+  compare: (a: V, b: V) => number,
+): Steps<VersionAt[]> {
+  const items: { readonly version: VersionAt; readonly value: V }[] = []
+  const pace = new Pace()
+  for (const version of versions) {
+    const value = sortValueOf(version)
+    items.push({ version, value })
+    const bytes = bytesOf(value)
+    if (pace.isOver(bytes, bytes)) yield pace.next()
   }
+  const sorted = yield* sortInSteps(items, (a, b) => compare(a.value, b.value))
+  return sorted.map(({ version }) => version)
 }
 
 type Metadata = Pick<KeyValueFields, 'create' | 'version' | 'lease'>

@@ -1,4 +1,3 @@
-import { concatBytes, emptyBytes } from '../base/bytes.ts'
 import type { Revision } from '../base/ids.ts'
 import { isEmptyRange, type KeyRange, rangeFromWire } from '../base/key-range.ts'
 import { EtcdError } from '../errors.ts'
@@ -11,11 +10,12 @@ import { currentBounds, isLongCurrentKey } from './key-encoding.ts'
 import { getCompactRevision, getLastCompaction, getRevision } from './meta.ts'
 import { plannedRange } from './planned-range.ts'
 import { countCurrent } from './scan-current.ts'
+import { Pace, type Steps } from './steps.ts'
 import type { ReadView } from './view.ts'
 
 export interface RangeResult {
-  /** Encoded RangeResponse without its header. */
-  readonly body: Uint8Array
+  /** Encoded response without its header. */
+  readonly body: Pieces
   /** Of the store, for the header. */
   readonly revision: Revision
 }
@@ -26,11 +26,11 @@ export interface RangeResult {
  * @throws EtcdError emptyKey, invalidSortOption, compacted, futureRevision
  * @source etcd 3.4 behaviour, except that an unknown sort enum is refused, as in 3.6.
  */
-export function range(view: ReadView, request: RangeRequest): RangeResult {
+export function* range(view: ReadView, request: RangeRequest): Steps<RangeResult> {
   checkRange(request)
   const latest = getRevision(view)
   const revision = checkedRevision(view, request, latest)
-  return { body: rangeBody(view, request, revision, latest), revision: latest }
+  return { body: yield* rangeBody(view, request, revision, latest), revision: latest }
 }
 
 /**
@@ -61,15 +61,15 @@ export function checkRevisionInTxn(view: ReadView, request: RangeRequest, latest
  * @param revision to read at, already checked.
  * @param latest newest revision in the view, with the changes of the transaction it belongs to.
  */
-export function rangeBody(view: ReadView, request: RangeRequest, revision: Revision, latest: Revision): Uint8Array {
+export function* rangeBody(view: ReadView, request: RangeRequest, revision: Revision, latest: Revision): Steps<Pieces> {
   const isHot = revision >= latest && isPlain(request)
   if (isHot && request.range_end.length === 0) return point(view, request.key)
   const keys = rangeFromWire(request.key, request.range_end)
   if (isHot) {
-    const body = plain(view, keys, request.limit > 0n ? Number(request.limit) : Number.POSITIVE_INFINITY)
+    const body = yield* plain(view, keys, request.limit > 0n ? Number(request.limit) : Number.POSITIVE_INFINITY)
     if (body !== null) return body
   }
-  return plannedRange(view, request, keys, revision >= latest ? null : revision)
+  return yield* plannedRange(view, request, keys, revision >= latest ? null : revision)
 }
 
 /** Nothing asked but pairs in key order: the hot path. */
@@ -86,36 +86,47 @@ const isPlain = (request: RangeRequest): boolean =>
 /** `count` = 1, the end of a response with one pair. */
 const countOfOne = Uint8Array.of(0x20, 1)
 
-function point(view: ReadView, key: Uint8Array): Uint8Array {
+function point(view: ReadView, key: Uint8Array): Pieces {
+  const body = new Pieces()
   const record = getCurrentBytes(view, key)
-  return record === undefined ? emptyBytes : concatBytes(fieldOf(view, record), countOfOne)
+  if (record === undefined) return body
+  body.add(fieldOf(view, record))
+  body.add(countOfOne)
+  return body
 }
 
 /** @returns null if long keys are in the way, which need sorting first. */
-function plain(view: ReadView, keys: KeyRange, limit: number): Uint8Array | null {
-  if (isEmptyRange(keys)) return emptyBytes
+function* plain(view: ReadView, keys: KeyRange, limit: number): Steps<Pieces | null> {
+  const body = new Pieces()
+  if (isEmptyRange(keys)) return body
   const bounds = currentBounds(keys)
   if (!bounds.exact) return null
-  const body = new Pieces()
+  const pace = new Pace()
   let count = 0
   let more = false
+  let told = 0
   for (const [row, record] of view.scan('current', bounds)) {
-    if (isLongCurrentKey(row)) return null
+    if (isLongCurrentKey(row)) {
+      yield -told
+      return null
+    }
     if (count === limit) {
       more = true
       break
     }
-    body.add(fieldOf(view, record))
+    const field = fieldOf(view, record)
+    body.add(field)
     count++
+    if (!pace.isOver(field.length, field.length)) continue
+    body.pack()
+    const held = pace.next()
+    told += held
+    yield held
   }
-  return withTotals(body, more, more ? countCurrent(view, keys) : count)
+  body.addNumber(0x18, more ? 1 : 0)
+  body.addNumber(0x20, more ? yield* countCurrent(view, keys) : count)
+  return body
 }
 
 const fieldOf = (view: ReadView, record: Uint8Array): Uint8Array =>
   keyValueFieldOf(assertRecord(view.get('history', historyKeyOfCurrent(record))))
-
-function withTotals(body: Pieces, more: boolean, count: number): Uint8Array {
-  body.addNumber(0x18, more ? 1 : 0)
-  body.addNumber(0x20, count)
-  return body.join()
-}

@@ -6,6 +6,7 @@ import { isLongOldKey, keyPrefixBytes, oldBounds, oldKey } from './key-encoding.
 import { inKeyOrder, type RowForm } from './long-key-groups.ts'
 import { decodeOld, type OldVersion } from './old-record.ts'
 import { scanCurrent } from './scan-current.ts'
+import { rowsPerStep } from './steps.ts'
 import type { ReadView } from './view.ts'
 
 /** A key as it was at some revision: where that version stands in `history`. */
@@ -26,27 +27,32 @@ const form: RowForm<OldVersion> = {
 
 /**
  * The keys of a range that were alive at `revision`, in key order: `current` where it is old enough, else the newest
- * superseded version that is. Reads every superseded version of the range, also later ones.
+ * superseded version that is. Reads every superseded version of the range, also later ones; a null now and then says that
+ * many rows were read and none is to be told of.
  */
-export function* scanAt(view: ReadView, range: KeyRange, revision: Revision): Generator<VersionAt> {
+export function* scanAt(view: ReadView, range: KeyRange, revision: Revision): Generator<VersionAt | null> {
   const pasts = newestPasts(view, range, revision)
-  let past = pasts.next()
-  for (const { key, record } of scanCurrent(view, range)) {
-    while (!past.done && compareBytes(past.value.key, key) < 0) {
-      yield* alive(past.value)
-      past = pasts.next()
+  try {
+    let past = pasts.next()
+    for (const { key, record } of scanCurrent(view, range)) {
+      while (!past.done && (past.value === null || compareBytes(past.value.key, key) < 0)) {
+        yield past.value === null ? null : alive(past.value)
+        past = pasts.next()
+      }
+      const superseded = !past.done && past.value !== null && equalBytes(past.value.key, key) ? past.value : null
+      if (superseded !== null) past = pasts.next()
+      const current = decodeCurrent(record)
+      if (current.mod <= revision) yield { key, mod: current.mod, sub: current.sub, current }
+      else yield superseded === null ? null : alive(superseded)
     }
-    const superseded = !past.done && equalBytes(past.value.key, key) ? past.value : null
-    if (superseded !== null) past = pasts.next()
-    const current = decodeCurrent(record)
-    if (current.mod <= revision) yield { key, mod: current.mod, sub: current.sub, current }
-    else if (superseded !== null) yield* alive(superseded)
+    for (; !past.done; past = pasts.next()) yield past.value === null ? null : alive(past.value)
+  } finally {
+    pasts.return()
   }
-  for (; !past.done; past = pasts.next()) yield* alive(past.value)
 }
 
-/** For each key that has any, the newest of its old versions and tombstones at or before `revision`. */
-function* newestPasts(view: ReadView, range: KeyRange, revision: Revision): Generator<OldVersion> {
+/** For each key that has any, the newest of its old versions and tombstones at or before `revision`; nulls as above. */
+function* newestPasts(view: ReadView, range: KeyRange, revision: Revision): Generator<OldVersion | null, void> {
   if (range.isPoint) {
     const newest = newestPastOfKey(view, range, revision)
     if (newest !== null) yield newest
@@ -55,7 +61,9 @@ function* newestPasts(view: ReadView, range: KeyRange, revision: Revision): Gene
   if (isEmptyRange(range)) return
   const bounds = oldBounds(range)
   let newest: OldVersion | null = null
+  let rows = 0
   for (const version of inKeyOrder(view.scan('old', bounds), form, false)) {
+    if (++rows % rowsPerStep === 0) yield null
     if (version.main > revision || !(bounds.exact || rangeContains(range, version.key))) continue
     if (newest !== null && !equalBytes(newest.key, version.key)) yield newest
     newest = version
@@ -70,6 +78,5 @@ function newestPastOfKey(view: ReadView, range: KeyRange, revision: Revision): O
   return null
 }
 
-function* alive(version: OldVersion): Generator<VersionAt> {
-  if (!version.tombstone) yield { key: version.key, mod: version.main, sub: version.sub, current: null }
-}
+const alive = ({ key, main, sub, tombstone }: OldVersion): VersionAt | null =>
+  tombstone ? null : { key, mod: main, sub, current: null }

@@ -28,6 +28,11 @@ export interface ReadView {
   scan(table: Table, options: ScanOptions): Iterable<Pair>
   /** Number of pairs in the range, without reading values. */
   count(table: Table, options: Omit<ScanOptions, 'reverse'>): number
+  /**
+   * The key of pair number `position` of the range, from 0; undefined if there are not so many. By which a long count is
+   * made in steps; a store without it counts at once.
+   */
+  keyAt?(table: Table, options: Omit<ScanOptions, 'reverse'>, position: number): Uint8Array | undefined
 }
 
 /** A write transaction: reads see its own writes; nothing is visible outside until it commits. */

@@ -1,5 +1,6 @@
 import { isReadOnlyTxn, readOnlyTxn } from '../apply/txn.ts'
 import { range as rangeOf } from '../mvcc/range.ts'
+import { allAtOnce } from '../mvcc/steps.ts'
 import { CompactionRequest, type RangeRequest, type RequestOp, type TxnRequest } from '../wire/gen/rpc.ts'
 import {
   decodeDeleteRangeRequest,
@@ -9,8 +10,10 @@ import {
 } from '../wire/kv-requests.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from '../wire/validate.ts'
 import { refuseEnded, refuseOnLearner, refuseTooLarge } from './admission.ts'
+import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
 import { decodeRequest, orMalformed } from './decode.ts'
+import { readInSteps } from './long-reads.ts'
 import type { Member } from './member.ts'
 import { proposeAndRespond, respond } from './respond.ts'
 
@@ -23,26 +26,23 @@ const decodeTxn = orMalformed(decodeTxnRequest)
  * Serializable reads answer from what this member has (at least every write that it has answered); all others wait until
  * it has caught up with every acknowledged write.
  */
-export function range(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> | Uint8Array {
+export function range(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> | Answer {
   const request = decodeRange(bytes)
   checkRange(request)
   if (request.serializable) {
     const answered = member.answeredVisible()
-    return answered === null ? readRange(member, request) : answered.then(() => readRangeFor(call, member, request))
+    return answered === null ? readRange(call, member, request) : answered.then(() => readRange(call, member, request))
   }
   refuseOnLearner(member)
-  return member.readBarrier().then(() => readRangeFor(call, member, request))
+  return member.readBarrier().then(() => readRange(call, member, request))
 }
 
-/** For a caller who may have gone while the read waited. */
-function readRangeFor(call: Call, member: Member, request: RangeRequest): Uint8Array {
+function readRange(call: Call, member: Member, request: RangeRequest): Promise<Answer> | Answer {
+  // The caller may have gone while the read waited.
   refuseEnded(call)
-  return readRange(member, request)
-}
-
-function readRange(member: Member, request: RangeRequest): Uint8Array {
-  const { body, revision } = member.read((view) => rangeOf(view, request))
-  return respond(member, revision, body)
+  if (request.range_end.length > 0) return readInSteps(member, call, (view) => rangeOf(view, request))
+  const { body, revision } = member.read((view) => allAtOnce(rangeOf(view, request)))
+  return respond(member, revision, body.join())
 }
 
 export function put(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
@@ -57,7 +57,7 @@ export function deleteRange(member: Member, bytes: Uint8Array): Promise<Uint8Arr
   return proposeAndRespond(member, 'deleteRange', bytes)
 }
 
-export async function txn(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
+export async function txn(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
   const request = decodeTxn(bytes)
   checkTxn(request, { maxTxnOps: member.info.maxTxnOps })
   if (!isReadOnlyTxn(request)) {
@@ -66,8 +66,7 @@ export async function txn(member: Member, bytes: Uint8Array, call: Call): Promis
   }
   await (isSerializable(request) ? member.answeredVisible() : member.readBarrier())
   refuseEnded(call)
-  const { body, revision } = member.read((view) => readOnlyTxn(view, request))
-  return respond(member, revision, body)
+  return readInSteps(member, call, (view) => readOnlyTxn(view, request))
 }
 
 /**

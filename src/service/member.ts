@@ -39,6 +39,13 @@ export interface LeaseTimes {
   readonly grantedTtlSeconds: number
 }
 
+/** One state, which stays as it is; the store cannot use the space of what is replaced meanwhile again. */
+export interface HeldView {
+  readonly view: ReadView
+  /** Repeatable. The view, and all that is being read from it, must not be used any more. */
+  close(): void
+}
+
 export interface Member {
   readonly info: MemberInfo
   /**
@@ -50,6 +57,8 @@ export interface Member {
   readBarrier(): Promise<void>
   /** Runs `work` synchronously on the newest visible state. */
   read<T>(work: (view: ReadView) => T): T
+  /** Holds the newest visible state for a read that takes several turns of the event loop. Throws EtcdError stopped. */
+  holdView(): HeldView
   /** Prolongs a lease on the leader. Seconds granted, 0 if there is no such lease (any more). */
   renewLease(id: LeaseId): Promise<number>
   leaseTimes(id: LeaseId): Promise<LeaseTimes>

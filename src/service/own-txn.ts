@@ -12,6 +12,7 @@ import {
   TxnRequest,
   TxnResponse,
 } from '../wire/gen/rpc.ts'
+import { joinedAnswer } from './answer.ts'
 import type { Call } from './call.ts'
 import { txn } from './kv.ts'
 import type { Member } from './member.ts'
@@ -28,7 +29,7 @@ export interface OwnTxnResult {
 
 /** @throws EtcdError the refusal. */
 export async function ownTxn(member: Member, call: Call, request: TxnRequest): Promise<OwnTxnResult> {
-  const response = TxnResponse.decode(await txn(member, TxnRequest.encode(request).finish(), call))
+  const response = TxnResponse.decode(joinedAnswer(await txn(member, TxnRequest.encode(request).finish(), call)))
   return {
     succeeded: response.succeeded,
     revision: revisionOf(response),

@@ -3,10 +3,15 @@ import { EtcdError } from '../errors.ts'
 import { encodeHeader } from '../wire/header.ts'
 import type { Member, WriteKind } from './member.ts'
 
+/** The encoded header (field 1) that a response begins with. */
+export function headerOf(member: Member, revision: Revision): Uint8Array {
+  const { clusterId, memberId } = member.info
+  return encodeHeader(clusterId, memberId, revision, member.term())
+}
+
 /** A response message: header (field 1) and the encoded rest. */
 export function respond(member: Member, revision: Revision, body: Uint8Array): Uint8Array {
-  const { clusterId, memberId } = member.info
-  const header = encodeHeader(clusterId, memberId, revision, member.term())
+  const header = headerOf(member, revision)
   if (body.length === 0) return header
   const response = Buffer.allocUnsafe(header.length + body.length)
   response.set(header, 0)

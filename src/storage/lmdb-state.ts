@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
 import type { Done, SnapshotSink, SnapshotSource, StateStore } from '../replica/ports.ts'
 import { sizeOf, type TablesEnv } from './lmdb-env.ts'
+import { HeldViews } from './lmdb-held-views.ts'
 import { LmdbSnapshotSink, LmdbSnapshotSource } from './lmdb-snapshot.ts'
 import { readView } from './lmdb-view.ts'
 import { LmdbWriter } from './lmdb-writer.ts'
@@ -16,6 +17,8 @@ export type ReplacedListener = (path: string, release: () => void) => void
 export interface LmdbState extends StateStore {
   /** For `openLmdbReader` in other threads; changes when a snapshot is installed. */
   path(): string
+  /** The newest committed state, for as long as it is held. */
+  hold(): { readonly view: ReadView; close(): void }
   /** @returns takes the listener away again. */
   onReplaced(listener: ReplacedListener): () => void
   /** After the last `committed`; waits until everything is on stable storage. */
@@ -43,6 +46,7 @@ interface Generation {
   readonly env: TablesEnv
   readonly writer: LmdbWriter
   readonly view: ReadView
+  readonly held: HeldViews
   /** The store itself while it is live, snapshots being sent, and listeners that have not let go. */
   users: number
 }
@@ -51,6 +55,7 @@ const generationOf = (writer: LmdbWriter): Generation => ({
   env: writer.env,
   writer,
   view: readView(writer.env),
+  held: new HeldViews(writer.env),
   users: 1,
 })
 
@@ -87,6 +92,11 @@ class EnvState implements LmdbState {
     return work(this.#live.view)
   }
 
+  hold(): { readonly view: ReadView; close(): void } {
+    assert(!this.#live.writer.working, 'state: read from within a transaction')
+    return this.#live.held.hold()
+  }
+
   flush(done: Done): void {
     this.#live.writer.flush(done)
   }
@@ -117,6 +127,7 @@ class EnvState implements LmdbState {
 
   async close(): Promise<void> {
     assert(!this.#transacting, 'state: closed before the last transaction was committed')
+    await this.#live.held.allClosed()
     await this.#live.writer.close()
     await Promise.all(this.#retiring)
   }
@@ -147,8 +158,9 @@ class EnvState implements LmdbState {
 
   #release(generation: Generation): void {
     if (--generation.users > 0) return
-    const { env, writer } = generation
+    const { env, writer, held } = generation
     const retired = (async () => {
+      await held.allClosed()
       await writer.close()
       await this.#dirs.remove(env.path)
       this.#log.info('removed a replaced state', { dir: env.path })

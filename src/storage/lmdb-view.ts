@@ -102,6 +102,13 @@ export class LmdbView implements WriteView {
     return range === null ? 0 : this.#dbs[table].getKeysCount(range)
   }
 
+  keyAt(table: Table, options: Omit<ScanOptions, 'reverse'>, position: number): Uint8Array | undefined {
+    const range = rangeOptions(options, this.#transaction)
+    if (range === null) return undefined
+    for (const key of this.#dbs[table].getKeys({ ...range, offset: position, limit: 1 })) return key
+    return undefined
+  }
+
   put(table: Table, key: Uint8Array, value: Uint8Array): void {
     checkKey(key)
     this.writtenBytes += pageBytes + value.length

@@ -3,24 +3,30 @@ import { assert } from '../base/assert.ts'
 import type { LeaseId, MemberId, Revision, Term } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
 import type { ReadView } from '../mvcc/view.ts'
-import type { LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
+import type { HeldView, LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import { BarrierGate } from './barrier-gate.ts'
 import type { CoreHandle } from './core-handle.ts'
 import { WriteVisibility } from './write-visibility.ts'
 
+/** The newest visible state, read in the core's own thread. */
+export interface LocalState {
+  read<T>(work: (view: ReadView) => T): T
+  /** As `read`, for as long as it is held. */
+  hold(): HeldView
+}
+
 /** The member as services see it when they run in the core's own thread. */
 export class LocalMember implements Member {
   readonly info: MemberInfo
-  readonly read: <T>(work: (view: ReadView) => T) => T
+  readonly #state: LocalState
   readonly #core: CoreHandle
   readonly #gate: BarrierGate
   readonly #writes = new WriteVisibility()
   readonly #stopAdvancing: () => void
 
-  /** @param read runs its argument on the newest visible state. */
-  constructor(core: CoreHandle, read: <T>(work: (view: ReadView) => T) => T) {
+  constructor(core: CoreHandle, state: LocalState) {
     this.info = core.info
-    this.read = read
+    this.#state = state
     this.#core = core
     this.#gate = new BarrierGate(
       () => queueMicrotask(() => this.#gate.issue((done) => core.readBarrier(done))),
@@ -44,6 +50,14 @@ export class LocalMember implements Member {
 
   readBarrier(): Promise<void> {
     return this.#gate.wait()
+  }
+
+  read<T>(work: (view: ReadView) => T): T {
+    return this.#state.read(work)
+  }
+
+  holdView(): HeldView {
+    return this.#state.hold()
   }
 
   renewLease(id: LeaseId): Promise<number> {

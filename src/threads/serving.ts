@@ -1,14 +1,12 @@
 import type { Log } from '../base/log.ts'
 import type { MemberConfig, TlsFiles } from '../config/member-config.ts'
 import { serveClients } from '../grpc/server.ts'
-import type { ReadView } from '../mvcc/view.ts'
 import type { CoreHandle } from './core-handle.ts'
-import { LocalMember } from './local-member.ts'
+import { LocalMember, type LocalState } from './local-member.ts'
 import { startServingThreads } from './serving-threads.ts'
 
 /** The live state as serving sees it; storage's LMDB state has all of it. */
-export interface ServedState {
-  read<T>(work: (view: ReadView) => T): T
+export interface ServedState extends LocalState {
   path(): string
   onReplaced(callback: (path: string, release: () => void) => void): void
 }
@@ -62,7 +60,7 @@ export async function startServing(options: {
 }
 
 async function serveHere(serve: ServeOptions, core: CoreHandle, state: ServedState, log: Log): Promise<Serving> {
-  const member = new LocalMember(core, (work) => state.read(work))
+  const member = new LocalMember(core, state)
   const { listenUrls, ...rest } = serve
   const urls = listenUrls.map((url) => new URL(url))
   try {

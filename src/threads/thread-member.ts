@@ -4,7 +4,7 @@ import type { Index, LeaseId, MemberId, Revision, Term } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
 import { getRevision } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
-import type { LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
+import type { HeldView, LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import { BarrierGate } from './barrier-gate.ts'
 import { type CoreRecords, readCoreRecords } from './core-records.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -15,8 +15,11 @@ import { WriteVisibility } from './write-visibility.ts'
 export interface StateReader {
   /** Runs `work` on one consistent state, at least as new as at the last `refresh`. */
   read<T>(work: (view: ReadView) => T): T
+  /** As `read`, for as long as it is held. */
+  hold(): HeldView
   /** What is committed now is seen by the next `read`. */
   refresh(): void
+  /** Waits until no view is held. */
   close(): Promise<void>
 }
 
@@ -132,6 +135,15 @@ export class ThreadMember implements Member {
       this.#stale = false
     }
     return this.#reader.read(work)
+  }
+
+  holdView(): HeldView {
+    if (this.#closed) throw new EtcdError('stopped')
+    if (this.#stale) {
+      this.#reader.refresh()
+      this.#stale = false
+    }
+    return this.#reader.hold()
   }
 
   renewLease(id: LeaseId): Promise<number> {

@@ -4,6 +4,9 @@ import { varintSize, writeVarint } from './varint.ts'
 export class Pieces {
   readonly #list: Uint8Array[] = []
   #length = 0
+  /** How many of the pieces, and of the bytes, have been packed. */
+  #packedPieces = 0
+  #packedLength = 0
 
   get length(): number {
     return this.#length
@@ -40,18 +43,46 @@ export class Pieces {
   addAll(other: Pieces): void {
     for (const piece of other.#list) this.#list.push(piece)
     this.#length += other.#length
+    // What is long enough to be packed stays as it is.
+    if (other.#packedPieces > 0) {
+      this.#packedPieces = this.#list.length
+      this.#packedLength = this.#length
+    }
   }
 
-  join(): Uint8Array {
-    if (this.#list.length === 1) return this.#list[0]!
-    const joined = Buffer.allocUnsafe(this.#length)
-    let at = 0
-    for (const piece of this.#list) {
-      joined.set(piece, at)
-      at += piece.length
-    }
-    return joined
+  /** Puts small pieces together now and then: a million of them take many times the memory of what is in them. */
+  pack(): void {
+    if (this.#length - this.#packedLength < packedBytesMin) return
+    const loose = this.#list.splice(this.#packedPieces)
+    this.#list.push(loose.length === 1 ? loose[0]! : joined(loose, this.#length - this.#packedLength))
+    this.#packedPieces = this.#list.length
+    this.#packedLength = this.#length
   }
+
+  /** The message in one piece. */
+  join(): Uint8Array {
+    return this.#list.length === 1 ? this.#list[0]! : joined(this.#list, this.#length)
+  }
+
+  /** The message in consecutive parts of `packedBytesMin` or more, but the last. */
+  parts(): readonly Uint8Array[] {
+    if (this.#packedPieces === 0) return [this.join()]
+    const loose = this.#list.slice(this.#packedPieces)
+    const packed = this.#list.slice(0, this.#packedPieces)
+    return loose.length === 0 ? packed : [...packed, joined(loose, this.#length - this.#packedLength)]
+  }
+}
+
+const packedBytesMin = 64 * 1024
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(length)
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
 }
 
 function fieldHead(tag: number, length: number): Uint8Array {

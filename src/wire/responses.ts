@@ -38,10 +38,11 @@ export class TxnBody {
     this.pieces.addNumber(0x10, succeeded ? 1 : 0)
   }
 
-  add(field: OpField, revision: Revision, body: Uint8Array): void {
+  add(field: OpField, revision: Revision, body: Uint8Array | Pieces): void {
     const response = new Pieces()
     response.addBytes(0x0a, revisionHeader(revision))
-    if (body.length > 0) response.add(body)
+    if (body instanceof Pieces) response.addAll(body)
+    else if (body.length > 0) response.add(body)
     this.#addOp(field, response)
   }
 

@@ -1,5 +1,6 @@
 import type { Outcome } from '../../src/apply/outcome.ts'
 import { range } from '../../src/mvcc/range.ts'
+import { allAtOnce } from '../../src/mvcc/steps.ts'
 import type { WriteKind } from '../../src/service/member.ts'
 import type { Answers } from './checkers/answers.ts'
 import type { Dice } from './dice.ts'
@@ -127,8 +128,8 @@ export class Client {
         if (error) return answer(() => this.#world.trace(this.#options.name, `${what}: ${error.message}`))
         member.whenApplied(index, () =>
           answer(() => {
-            const { body, revision } = range(member.state.tables, getRequest(key))
-            const value = readValueOf(body)
+            const { body, revision } = allAtOnce(range(member.state.tables, getRequest(key)))
+            const value = readValueOf(body.join())
             this.#world.trace(this.#options.name, `${what}: ${value} at ${revision}`)
             this.#believed.set(key, value)
             answers.read(what, key, value, revision, floor)
@@ -145,8 +146,8 @@ export class Client {
     const what = `${tag} get --serializable ${key}`
     this.#call(member, what, (answer) =>
       answer(() => {
-        const { body, revision } = range(member.state.tables, getRequest(key))
-        this.#world.answers.read(what, key, readValueOf(body), revision, null)
+        const { body, revision } = allAtOnce(range(member.state.tables, getRequest(key)))
+        this.#world.answers.read(what, key, readValueOf(body.join()), revision, null)
       }),
     )
   }

@@ -11,7 +11,7 @@ import {
 import { encodeExpiries } from '../../src/lease/expiry-list.ts'
 import { createLessor, granted } from '../../src/lease/lessor.ts'
 import type { ReadView } from '../../src/mvcc/view.ts'
-import type { LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../../src/service/member.ts'
+import type { HeldView, LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../../src/service/member.ts'
 
 const emptyView: ReadView = { get: () => undefined, scan: () => [], count: () => 0 }
 
@@ -55,6 +55,10 @@ export class FakeMember implements Member {
 
   read<T>(work: (view: ReadView) => T): T {
     return work(this.view)
+  }
+
+  holdView(): HeldView {
+    return { view: this.view, close: () => {} }
   }
 
   async renewLease(id: LeaseId): Promise<number> {

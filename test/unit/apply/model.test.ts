@@ -7,6 +7,7 @@ import { EtcdError } from '../../../src/errors.ts'
 import { leaseKeys } from '../../../src/lease/records.ts'
 import { compactBatch } from '../../../src/mvcc/compaction.ts'
 import { range } from '../../../src/mvcc/range.ts'
+import { allAtOnce } from '../../../src/mvcc/steps.ts'
 import { DeleteRangeResponse, PutResponse, RangeResponse, TxnResponse } from '../../../src/wire/gen/rpc.ts'
 import { deleteRequests, putRequests, rangeRequests, txnRequests } from '../../support/arbitrary-requests.ts'
 import { Store, txnRequest } from '../../support/commands.ts'
@@ -77,7 +78,7 @@ function runStep(store: Store, model: ModelStore, step: typeof steps extends fc.
       )
     }
     case 'range': {
-      const actual = attempt(() => RangeResponse.decode(range(store.view, step.request).body))
+      const actual = attempt(() => RangeResponse.decode(allAtOnce(range(store.view, step.request)).body.join()))
       const expected = attempt(() => {
         const at = step.request.revision <= 0n ? model.revision : Number(step.request.revision)
         if (at > model.revision) throw new Error('futureRevision')

@@ -9,6 +9,7 @@ import { attach, detach, leaseKeys } from '../../../src/mvcc/lease-attachment.ts
 import { putOld } from '../../../src/mvcc/old-record.ts'
 import { countCurrent, scanCurrent } from '../../../src/mvcc/scan-current.ts'
 import { scanAt } from '../../../src/mvcc/scan-past.ts'
+import { allAtOnce } from '../../../src/mvcc/steps.ts'
 import { NaiveView } from '../../support/naive-view.ts'
 
 const unit = fc.constantFrom(0, 0, 1, 0x61, 0xff)
@@ -47,7 +48,7 @@ test('current: scans of any range give the keys in order, forwards and backwards
         [...scanCurrent(view, range, true)].map((row) => hex(row.key)),
         expected.toReversed(),
       )
-      assert.equal(countCurrent(view, range), expected.length)
+      assert.equal(allAtOnce(countCurrent(view, range)), expected.length)
       for (const key of all) assert.deepEqual(getCurrent(view, key), record)
       for (const key of all) removeCurrent(view, key)
       assert.equal(view.rows('current').length, 0)
@@ -71,7 +72,10 @@ test('old: scans at a revision give the newest version of each key in key order'
         .sort((a, b) => compareBytes(a.key, b.key))
       const plain = (version: { key: Uint8Array; mod: number; sub: number }) =>
         `${hex(version.key)} ${version.mod}/${version.sub}`
-      assert.deepEqual([...scanAt(view, range, at)].map(plain), expected.map(plain))
+      assert.deepEqual(
+        [...scanAt(view, range, at)].filter((version) => version !== null).map(plain),
+        expected.map(plain),
+      )
     }),
     { numRuns: 500 },
   )
@@ -110,7 +114,7 @@ test('keys of the largest request size fit', () => {
     [0, 1],
   )
   assert.deepEqual(
-    [...scanAt(view, all, 3)].map((row) => row.key[size - 1]),
+    [...scanAt(view, all, 3)].map((row) => row?.key[size - 1]),
     [0, 1],
   )
 })

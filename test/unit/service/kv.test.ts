@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Code, EtcdError } from '../../../src/errors.ts'
+import { joinedAnswer } from '../../../src/service/answer.ts'
 import { compact, deleteRange, put, range, txn } from '../../../src/service/kv.ts'
 import type { Member } from '../../../src/service/member.ts'
 import {
@@ -43,9 +44,13 @@ const doPut = async (
 ): Promise<PutResponse> =>
   PutResponse.decode(await put(member, PutRequest.encode(putRequest(key, value, more)).finish()))
 const doRange = async (member: Member, key: string, more: Partial<RangeRequest> = {}): Promise<RangeResponse> =>
-  RangeResponse.decode(await range(member, RangeRequest.encode(rangeRequest(key, more)).finish(), liveCall))
+  RangeResponse.decode(
+    joinedAnswer(await range(member, RangeRequest.encode(rangeRequest(key, more)).finish(), liveCall)),
+  )
 const doTxn = async (member: Member, success: RequestOp[], failure: RequestOp[] = []): Promise<TxnResponse> =>
-  TxnResponse.decode(await txn(member, TxnRequest.encode({ compare: [], success, failure }).finish(), liveCall))
+  TxnResponse.decode(
+    joinedAnswer(await txn(member, TxnRequest.encode({ compare: [], success, failure }).finish(), liveCall)),
+  )
 
 const getOp = (key: string, more: Partial<RangeRequest> = {}): RequestOp => ({
   request: { $case: 'request_range', value: rangeRequest(key, more) },

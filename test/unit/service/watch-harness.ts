@@ -223,7 +223,7 @@ function threadMember(core: FakeCore, timers: ManualTimers): ThreadMember {
   }
   const member = new ThreadMember(core.info, known, {
     post: (message) => timers.soon(() => bridge.receive(message)),
-    openReader: () => ({ read: core.read, refresh: () => {}, close: async () => {} }),
+    openReader: () => ({ ...core.state, refresh: () => {}, close: async () => {} }),
     soon,
     closeFailed: (error) => {
       throw error
@@ -236,7 +236,7 @@ export function watchHarness(options: { readonly bounds?: Partial<WatchBounds>; 
   const { threaded = false, ...rest } = options
   const core = new FakeCore()
   const timers = new ManualTimers()
-  const member = threaded ? threadMember(core, timers) : new LocalMember(core, core.read)
+  const member = threaded ? threadMember(core, timers) : new LocalMember(core, core.state)
   const service = createWatchService(member, { ...rest, log: silentLog, timers })
   const open = (metadata: Record<string, string> = {}): FakeStream => {
     const stream = new FakeStream(metadata)

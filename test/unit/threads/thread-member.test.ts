@@ -23,7 +23,12 @@ function openMember() {
     openReader: (path) => {
       const closing = Promise.withResolvers<void>()
       closings.set(path, closing)
-      return { read: (work) => work(view), refresh: () => {}, close: () => closing.promise }
+      return {
+        read: (work) => work(view),
+        hold: () => ({ view, close: () => {} }),
+        refresh: () => {},
+        close: () => closing.promise,
+      }
     },
     soon: (callback) => soon.push(callback),
     closeFailed: (error) => failures.push(error),

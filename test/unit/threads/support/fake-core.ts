@@ -1,8 +1,8 @@
 import type { CommittedBatch, Outcome } from '../../../../src/apply/outcome.ts'
 import { clusterId, type LeaseId, type MemberId, memberId } from '../../../../src/base/ids.ts'
-import type { ReadView } from '../../../../src/mvcc/view.ts'
 import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../../../../src/service/member.ts'
 import type { CoreHandle } from '../../../../src/threads/core-handle.ts'
+import type { LocalState } from '../../../../src/threads/local-member.ts'
 import { type Change, FakeStore } from './fake-store.ts'
 
 export const fakeInfo: MemberInfo = {
@@ -97,7 +97,10 @@ export class FakeCore implements CoreHandle {
     return () => this.leaderListeners.delete(listener)
   }
 
-  readonly read = <T>(work: (view: ReadView) => T): T => work(this.store.view)
+  readonly state: LocalState = {
+    read: (work) => work(this.store.view),
+    hold: () => ({ view: this.store.view, close: () => {} }),
+  }
 
   commit(...changes: Change[]): void {
     this.publish(this.store.commit(...changes))

@@ -30,6 +30,7 @@ const fileReader = (path: string) => {
   } satisfies ReadView
   return {
     read: <T>(work: (view: ReadView) => T): T => work(view),
+    hold: () => ({ view, close: () => {} }),
     refresh: () => {
       text = readFileSync(path, 'utf8')
     },
