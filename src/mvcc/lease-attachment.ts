@@ -25,6 +25,18 @@ export function leaseKeys(view: ReadView, lease: LeaseId): Uint8Array[] {
   return [...inKeyOrder(view.scan('leaseKeys', { start, end }), form, false)]
 }
 
+/** The first user key from `from` on that is attached to a lease; null if there is none. */
+export function leaseKeyFrom(view: ReadView, lease: LeaseId, from: Uint8Array): Uint8Array | null {
+  const prefix = idKey(lease)
+  // A longer key's row may stand anywhere among those that begin with the same bytes.
+  const start = Buffer.concat([prefix, from.subarray(0, keyPrefixBytes)])
+  const end = Buffer.concat([prefix, afterLastKey])
+  for (const key of inKeyOrder(view.scan('leaseKeys', { start, end }), form, false)) {
+    if (compareBytes(key, from) >= 0) return key
+  }
+  return null
+}
+
 const isLong = (row: Uint8Array): boolean => row.length > 8 + keyPrefixBytes
 const afterLastKey = new Uint8Array(keyPrefixBytes + 33).fill(0xff)
 

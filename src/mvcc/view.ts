@@ -6,8 +6,9 @@
  * - old: user key + superseded or deleting revision, for reads in the past
  * - leases: lease id (8 bytes BE) -> {ttl, ...}; leaseKeys: lease id + user key
  * - members: member id (8 bytes BE) -> MemberRecord; meta: fixed names, see `mvcc/meta.ts`
+ * - auth: users, roles and tokens, see `auth/records.ts`
  */
-export const tables = ['current', 'history', 'old', 'leases', 'leaseKeys', 'members', 'meta'] as const
+export const tables = ['current', 'history', 'old', 'leases', 'leaseKeys', 'members', 'meta', 'auth'] as const
 export type Table = (typeof tables)[number]
 
 export type Pair = readonly [key: Uint8Array, value: Uint8Array]

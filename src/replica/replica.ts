@@ -1,5 +1,6 @@
 import type { Applied } from '../apply/apply.ts'
 import type { CommittedBatch } from '../apply/outcome.ts'
+import { anonymous, type Caller, callerFields, memberCaller } from '../auth/caller.ts'
 import { assert, InvariantError } from '../base/assert.ts'
 import { formatId, type Index, type LeaseId, type MemberId, noMember, type Revision, type Term } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
@@ -197,10 +198,10 @@ export class Replica implements PeerEvents, CoreHandle {
 
   // --- what the serving side asks -------------------------------------------------------------------------------
 
-  propose(kind: WriteKind, request: Uint8Array, done: OutcomeDone): void {
+  propose(kind: WriteKind, request: Uint8Array, done: OutcomeDone, caller: Caller = anonymous): void {
     if (this.#refuse((error) => done(error, null))) return
     const answered = kind === 'compact' && CompactionRequest.decode(request).physical ? this.#whenCompacted(done) : done
-    const encode = (id: bigint): Uint8Array => this.#command(commandKinds[kind], request, id)
+    const encode = (id: bigint): Uint8Array => this.#command(commandKinds[kind], request, id, caller)
     this.#proposals.add('normal', encode, this.#clock.nowMs(), answered)
     this.#schedulePump()
   }
@@ -227,7 +228,7 @@ export class Replica implements PeerEvents, CoreHandle {
   publish(record: MemberRecord, done: OutcomeDone): void {
     if (this.#refuse((error) => done(error, null))) return
     const request = MemberRecord.encode(record).finish()
-    const encode = (id: bigint): Uint8Array => this.#command(Command_Kind.PUBLISH_MEMBER, request, id)
+    const encode = (id: bigint): Uint8Array => this.#command(Command_Kind.PUBLISH_MEMBER, request, id, memberCaller)
     this.#proposals.add('normal', encode, this.#clock.nowMs(), done)
     this.#schedulePump()
   }
@@ -539,14 +540,14 @@ export class Replica implements PeerEvents, CoreHandle {
 
   // --- small parts --------------------------------------------------------------------------------------------------
 
-  #command(kind: Command_Kind, request: Uint8Array, id: bigint): Uint8Array {
-    return encodeCommand(id, this.info.memberId, kind, request)
+  #command(kind: Command_Kind, request: Uint8Array, id: bigint, caller: Caller): Uint8Array {
+    return encodeCommand(id, this.info.memberId, kind, request, callerFields(caller))
   }
 
   /** What the leader has to say by itself; nobody waits for its answer. Never forwarded to another leader. */
   #proposeAsLeader(kind: Command_Kind, request: Uint8Array): boolean {
     if (this.#leader !== this.info.memberId) return false
-    const data = this.#command(kind, request, 0n)
+    const data = this.#command(kind, request, 0n, memberCaller)
     return this.#input({ kind: 'propose', proposals: [{ type: 'normal', data }] }) === 'accepted'
   }
 

@@ -119,8 +119,11 @@ export const memberRecord = (fields: Partial<MemberRecord>): MemberRecord => ({
   ...fields,
 })
 
+/** Nobody is known. */
+export const anonymousCommand = { user_id: 0n, token_version: 0n, by_member: false } as const
+
 export const commandData = (kind: Command_Kind, request: Uint8Array): Uint8Array =>
-  Command.encode({ proposal_id: 1n, member_id: self, kind, request }).finish()
+  Command.encode({ ...anonymousCommand, proposal_id: 1n, member_id: self, kind, request }).finish()
 
 /** An encoded transaction of `depth` transactions, each but the innermost holding the next one. */
 export function nestedTxn(depth: number): Uint8Array {

@@ -8,6 +8,7 @@ import { getLease } from '../../src/lease/records.ts'
 import { getCompactRevision, getRevision } from '../../src/mvcc/meta.ts'
 import type { LeaseTimes, WriteKind } from '../../src/service/member.ts'
 import { Command, Command_Kind } from '../../src/wire/gen/internal.ts'
+import { anonymousCommand } from './commands.ts'
 import { FakeMember } from './fake-member.ts'
 import { NaiveView } from './naive-view.ts'
 
@@ -48,7 +49,7 @@ export class LoneMember extends FakeMember {
     this.proposed.push({ kind, request })
     const index = ++this.#index
     const command = { proposal_id: BigInt(index), member_id: this.info.memberId, kind: kinds[kind], request }
-    const entry = { term: 1, index, type: 'normal', data: Command.encode(command).finish() } as const
+    const entry = { term: 1, index, type: 'normal', data: Command.encode({ ...anonymousCommand, ...command }).finish() } as const
     const [applied] = applyEntries(this.#state, [entry], () => true)
     for (const change of applied!.leaseChanges) {
       if (change.kind === 'granted') granted(this.#lessor, change.id, change.ttlSeconds, performance.now())

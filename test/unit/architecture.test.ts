@@ -15,10 +15,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   raft: ['base'],
   mvcc: ['base', 'errors.ts', 'wire', 'raft'],
   lease: ['base', 'errors.ts', 'mvcc'],
-  apply: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease'],
+  auth: ['base', 'errors.ts', 'wire', 'mvcc'],
+  apply: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth'],
   // Engine.
-  replica: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'apply', 'service', 'threads'],
-  service: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'apply', 'replica'],
+  replica: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'service', 'threads'],
+  service: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica'],
   // Adapters.
   config: ['base'],
   logging: ['base'],
@@ -30,7 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   threads: ['base', 'errors.ts', 'wire', 'mvcc', 'apply', 'service', 'replica', 'config', 'logging', 'storage', 'grpc'],
   pki: ['base', 'x509'],
   'node.ts': [
-    ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'apply', 'replica', 'service'],
+    ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica', 'service'],
     ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'threads'],
   ],
   cli: ['base', 'wire', 'config', 'logging', 'x509', 'pki', 'node.ts'],
@@ -45,7 +46,7 @@ const typeOnly: Readonly<Record<string, readonly string[]>> = {
   replica: ['service', 'threads'],
 }
 
-const pureCores = ['base', 'raft', 'mvcc', 'lease', 'apply', 'wire']
+const pureCores = ['base', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'wire']
 
 interface Import {
   readonly from: string

@@ -79,15 +79,24 @@ test('key-values are encoded as the generated encoder does, and read back', () =
 })
 
 test('commands are read as the generated decoder reads them', () => {
+  const callers = fc.record({ userId: safe, tokenVersion: safe, byMember: fc.boolean() }, { noNullPrototype: true })
   fc.assert(
-    fc.property(uint64, uint64, fc.nat(9), data, (id, member, kind, request) => {
-      const command = Command.encode({ proposal_id: id, member_id: member, kind: kind as 0, request }).finish()
+    fc.property(uint64, uint64, fc.nat(9), data, callers, (id, member, kind, request, caller) => {
+      const command = Command.encode({
+        proposal_id: id,
+        member_id: member,
+        kind: kind as 0,
+        request,
+        user_id: BigInt(caller.userId),
+        token_version: BigInt(caller.tokenVersion),
+        by_member: caller.byMember,
+      }).finish()
       const decoded = decodeCommand(command)
       assert.deepEqual(
         { ...decoded, request: Buffer.from(decoded.request) },
-        { proposalId: id, proposer: member, kind, request: Buffer.from(request) },
+        { proposalId: id, proposer: member, kind, request: Buffer.from(request), caller },
       )
-      const own = encodeCommand(id, member, kind as 0, request)
+      const own = encodeCommand(id, member, kind as 0, request, caller)
       // Zero fields are written here and left out there: compare what is read, in one encoding.
       assert.deepEqual(Command.encode(Command.decode(own)).finish(), command)
       assert.deepEqual(

@@ -1,0 +1,205 @@
+import { compareBytes, equalBytes } from '../base/bytes.ts'
+import { isEmptyRange, rangeFromWire } from '../base/key-range.ts'
+import { limits } from '../base/limits.ts'
+import { EtcdError } from '../errors.ts'
+import type { ReadView, WriteView } from '../mvcc/view.ts'
+import { type Permission, Permission_Type } from '../wire/gen/auth.ts'
+import type {
+  AuthChange,
+  AuthChange_AddUser,
+  AuthChange_ChangePassword,
+  AuthChange_RolePermission,
+  AuthChange_UserRole,
+  AuthRole,
+  AuthSettings,
+  AuthUser,
+} from '../wire/gen/internal.ts'
+import { rootName } from './access-rules.ts'
+import {
+  compareNames,
+  getRole,
+  getSettings,
+  getUser,
+  listUsers,
+  putRole,
+  putSettings,
+  putUser,
+  removeRole,
+  removeUser,
+} from './records.ts'
+
+/** A change of users, roles or permissions; tokens are another matter. */
+export type RuleChange = Exclude<NonNullable<AuthChange['change']>, { $case: 'issue_token' | 'renew_token' }>
+
+/** What a change does to the settings, beside counting. */
+type Made = Partial<AuthSettings> & {
+  /** Whether clients are shown another revision. */
+  readonly countsForClients: boolean
+}
+
+const counted: Made = { countsForClients: true }
+
+/**
+ * Carries out one change. All checks come before the first write.
+ *
+ * @returns whether anything is different now.
+ * @throws EtcdError the refusal, in etcd's words.
+ * @source etcd auth/store.go, for what is refused, in which order, and what counts as a revision.
+ */
+export function changeRules(view: WriteView, change: RuleChange): boolean {
+  const settings = getSettings(view)
+  const version = settings.version + 1n
+  const made = make(view, change, settings, version)
+  if (made === null) return false
+  const { countsForClients, ...rest } = made
+  putSettings(view, { ...settings, ...rest, version, revision: settings.revision + (countsForClients ? 1n : 0n) })
+  return true
+}
+
+/** @returns null if everything is like that already. */
+function make(view: WriteView, change: RuleChange, settings: AuthSettings, version: bigint): Made | null {
+  switch (change.$case) {
+    case 'enable':
+      return enable(view, settings)
+    case 'disable':
+      return settings.enabled ? { enabled: false, tokens_since: version, countsForClients: true } : null
+    case 'add_user':
+      return addUser(view, change.value, settings, version)
+    case 'delete_user':
+      return deleteUser(view, change.value.name, settings)
+    case 'change_password':
+      return changePassword(view, change.value, version)
+    case 'grant_role':
+      return grantRole(view, change.value)
+    case 'revoke_role':
+      return revokeRole(view, change.value, settings)
+    case 'add_role':
+      return addRole(view, change.value.name)
+    case 'delete_role':
+      return deleteRole(view, change.value.name, settings)
+    case 'grant_permission':
+      return grantPermission(view, change.value)
+    case 'revoke_permission':
+      return revokePermission(view, change.value)
+  }
+}
+
+/** Not a revision for clients, as in etcd. */
+function enable(view: ReadView, { enabled }: AuthSettings): Made | null {
+  if (enabled) return null
+  const user = getUser(view, rootName)
+  if (user === null) throw new EtcdError('rootUserNotFound')
+  if (!user.roles.includes(rootName)) throw new EtcdError('rootRoleNotGranted')
+  return { enabled: true, countsForClients: false }
+}
+
+function addUser(view: WriteView, added: AuthChange_AddUser, settings: AuthSettings, version: bigint): Made {
+  const { name, password_hash, no_password } = added
+  checkName(name, 'userEmpty')
+  if (getUser(view, name) !== null) throw new EtcdError('userExists')
+  const id = settings.last_user_id + 1n
+  putUser(view, { id, name, password_hash, no_password, roles: [], password_since: version })
+  return { last_user_id: id, countsForClients: true }
+}
+
+function deleteUser(view: WriteView, name: string, { enabled }: AuthSettings): Made {
+  if (enabled && name === rootName) throw new EtcdError('invalidAuthManagement')
+  removeUser(view, requireUser(view, name))
+  return counted
+}
+
+function changePassword(view: WriteView, changed: AuthChange_ChangePassword, version: bigint): Made {
+  const user = requireUser(view, changed.name)
+  // Who logs in without one goes on doing so, as in etcd.
+  const password_hash = user.no_password ? '' : changed.password_hash
+  putUser(view, { ...user, password_hash, password_since: version })
+  return counted
+}
+
+function grantRole(view: WriteView, granted: AuthChange_UserRole): Made | null {
+  const user = requireUser(view, granted.user)
+  if (granted.role !== rootName) requireRole(view, granted.role)
+  if (user.roles.includes(granted.role)) return null
+  putUser(view, { ...user, roles: [...user.roles, granted.role].sort(compareNames) })
+  return counted
+}
+
+function revokeRole(view: WriteView, revoked: AuthChange_UserRole, { enabled }: AuthSettings): Made {
+  if (enabled && revoked.user === rootName && revoked.role === rootName) throw new EtcdError('invalidAuthManagement')
+  const user = requireUser(view, revoked.user)
+  if (!user.roles.includes(revoked.role)) throw new EtcdError('roleNotGranted')
+  putUser(view, withoutRole(user, revoked.role))
+  return counted
+}
+
+function addRole(view: WriteView, name: string): Made {
+  checkName(name, 'roleEmpty')
+  if (getRole(view, name) !== null) throw new EtcdError('roleExists')
+  putRole(view, { name, permissions: [] })
+  return counted
+}
+
+function deleteRole(view: WriteView, name: string, { enabled }: AuthSettings): Made {
+  if (enabled && name === rootName) throw new EtcdError('invalidAuthManagement')
+  requireRole(view, name)
+  removeRole(view, name)
+  for (const user of listUsers(view)) if (user.roles.includes(name)) putUser(view, withoutRole(user, name))
+  return counted
+}
+
+function grantPermission(view: WriteView, { role: name, permission }: AuthChange_RolePermission): Made {
+  if (permission === undefined) throw new EtcdError('permissionNotGiven')
+  checkPermission(permission)
+  const role = requireRole(view, name)
+  const others = role.permissions.filter((each) => !isOfSameRange(each, permission))
+  putRole(view, { name, permissions: [...others, permission].sort(comparePermissions) })
+  return counted
+}
+
+function revokePermission(view: WriteView, { role: name, permission }: AuthChange_RolePermission): Made {
+  const role = requireRole(view, name)
+  if (permission === undefined) throw new EtcdError('permissionNotGranted')
+  const permissions = role.permissions.filter((each) => !isOfSameRange(each, permission))
+  if (permissions.length === role.permissions.length) throw new EtcdError('permissionNotGranted')
+  putRole(view, { name, permissions })
+  return counted
+}
+
+function requireUser(view: ReadView, name: string): AuthUser {
+  const user = isNameTooLong(name) ? null : getUser(view, name)
+  if (user === null) throw new EtcdError('userNotFound')
+  return user
+}
+
+function requireRole(view: ReadView, name: string): AuthRole {
+  const role = isNameTooLong(name) ? null : getRole(view, name)
+  if (role === null) throw new EtcdError('roleNotFound')
+  return role
+}
+
+/** Longer names cannot be table keys; there is no user or role of such a name. */
+export const isNameTooLong = (name: string): boolean => Buffer.byteLength(name) > limits.authNameBytesMax
+
+function checkName(name: string, empty: 'userEmpty' | 'roleEmpty'): void {
+  if (name === '') throw new EtcdError(empty)
+  if (isNameTooLong(name)) throw new EtcdError('invalidAuthManagement', { cause: 'the name is too long' })
+}
+
+/** A permission must name keys, and one of the three kinds. @source etcd 3.4.25 and later, isValidPermissionRange. */
+function checkPermission({ permType, key, range_end }: Permission): void {
+  const isKind = permType >= Permission_Type.READ && permType <= Permission_Type.READWRITE
+  if (!isKind || key.length === 0 || isEmptyRange(rangeFromWire(key, range_end))) {
+    throw new EtcdError('invalidAuthManagement')
+  }
+}
+
+const isOfSameRange = (a: Permission, b: Permission): boolean =>
+  equalBytes(a.key, b.key) && equalBytes(a.range_end, b.range_end)
+
+const comparePermissions = (a: Permission, b: Permission): number =>
+  compareBytes(a.key, b.key) || compareBytes(a.range_end, b.range_end)
+
+const withoutRole = (user: AuthUser, name: string): AuthUser => ({
+  ...user,
+  roles: user.roles.filter((role) => role !== name),
+})
