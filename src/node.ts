@@ -16,9 +16,8 @@ import { createPeers, type PeerMembers } from './peer/peers.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
+import { MemberTls } from './security/member-tls.ts'
 import { systemResolver } from './security/system-resolver.ts'
-import { readTlsFiles } from './security/tls-files.ts'
-import { startTlsReload } from './security/tls-reload.ts'
 import type { MemberInfo } from './service/member.ts'
 import { lockFolder } from './storage/folder-lock.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
@@ -69,8 +68,8 @@ async function compose(
   const cluster = bootstrapCluster(config.initialCluster, config.initialClusterToken)
   const self = cluster.members.find((member) => member.name === config.name)
   if (!self) throw new Error(`--initial-cluster does not contain --name ${config.name}`)
-  // Read again by the listeners; what is wrong with them should be known before there is anything on disk.
-  for (const files of [config.clientTls, config.peerTls]) if (files !== null) readTlsFiles(files)
+  // What is wrong with the files should be known before there is anything on disk.
+  const tls = new MemberTls(config, log)
   if (config.clientTls?.trustedCaFile == null)
     log.warn('clients are not authenticated: whoever reaches the client port may read and write everything')
 
@@ -111,7 +110,7 @@ async function compose(
     self: { clusterId: cluster.clusterId, memberId: self.id },
     members: peerUrlsById(knownMembers()),
     listenUrls: config.listenPeerUrls,
-    tls: config.peerTls,
+    tls: tls.peer,
     resolver: config.peerSkipClientSanVerification ? null : systemResolver,
     log,
     events: {
@@ -149,18 +148,15 @@ async function compose(
   closers.push(async () => clearInterval(ticking))
 
   for (const url of config.listenClientUrls) await requireFreeAddress(url)
-  const serving = await startServing({ config, core: replica, state, log })
+  const serving = await startServing({ config, tls: tls.client, core: replica, state, log })
   closers.push(() => serving.close())
   announce(config, replica, self.id, log)
-  const tlsReload = startTlsReload(config, log, () => {
-    transport.reloadTls()
-    serving.reloadTls()
-  })
-  closers.push(async () => tlsReload.stop())
+  tls.start()
+  closers.push(async () => tls.stop())
 
   return {
     failed: failure.promise,
-    reloadTls: () => tlsReload.reload(),
+    reloadTls: () => tls.reload(),
     stop: async () => {
       await handOver(replica, log)
       await closeAll()

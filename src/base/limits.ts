@@ -70,6 +70,8 @@ export const limits = {
   pkiFileBytesMax: 64 * 1024 * 1024,
   /** Alternative names in one certificate that is issued here. */
   alternativeNamesMax: 100,
+  /** In one that somebody presents here. */
+  presentedNamesMax: 1000,
   /** History scanned for lagging watchers in one turn; all that one watch wants of it is one response. */
   watchCatchUpRevisionsMax: 1000,
   watchCatchUpBytesMax: 16 * 1024 * 1024,
@@ -108,7 +110,6 @@ export const limits = {
   leaseCheckpointMs: 5 * 60 * 1000,
   /** Leases in one checkpoint; there is at most one checkpoint a tick. */
   leaseCheckpointBatchMax: 250,
-} as const
   /** Bytes of the name of a user or role. */
   authNameBytesMax: 1024,
   /** Rows of expired tokens that one change of tokens removes. */
@@ -123,3 +124,4 @@ export const limits = {
   passwordsWaitingMax: 256,
   /** Users, and addresses, whose failed logins one serving thread remembers. */
   loginFailuresRememberedMax: 10_000,
+} as const

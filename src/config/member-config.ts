@@ -49,6 +49,8 @@ export interface TlsFiles {
   readonly keyFile: string
   readonly trustedCaFile: string | null
   readonly clientCertAuth: boolean
+  /** Certificate and key are made by the member itself: encryption, and no word on who is at the other end. */
+  readonly selfSigned: boolean
   /** Revocation lists of the authorities in `trustedCaFile`. Null: revocation is not checked. */
   readonly crlFile: string | null
   /** For so long after a list's nextUpdate the certificates of its authority are still taken. */
@@ -67,6 +69,7 @@ export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 /** What holds where nothing is said. */
 export const tlsDefaults = {
+  selfSigned: false,
   crlFile: null,
   crlGraceMs: 24 * 60 * 60 * 1000,
   allowedCommonNames: [],

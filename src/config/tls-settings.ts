@@ -65,6 +65,7 @@ export function tlsFilesOf(settings: Settings, flags: TlsFlags, cwd: string): Tl
     keyFile: resolve(cwd, key),
     trustedCaFile: ca === '' ? null : resolve(cwd, ca),
     clientCertAuth,
+    selfSigned: false,
   }
 }
 

@@ -30,7 +30,6 @@ export async function serveClients(options: ServeClientsOptions): Promise<Client
   }
   return {
     addresses: transport.addresses,
-    reloadTls: transport.reloadTls,
     close(drainMs) {
       health.stop()
       // Watches never end by themselves: their clients are told to go elsewhere first.

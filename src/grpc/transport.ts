@@ -3,6 +3,7 @@ import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
+import type { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
 import { callAcceptor } from './accept-call.ts'
 import { ClientConnections } from './client-connections.ts'
@@ -14,7 +15,7 @@ export interface TransportOptions {
   readonly table: MethodTable
   /** `https:` ones end TLS with `tls`; `http:` ones are plaintext. */
   readonly listenUrls: readonly URL[]
-  readonly tls: TlsFiles | null
+  readonly tls: TlsFiles | TlsSource | null
   /** Several threads listen on the same addresses. */
   readonly reusePort: boolean
   readonly maxRequestBytes: number
@@ -32,8 +33,6 @@ export interface TransportOptions {
 export interface Transport {
   /** One for each of `listenUrls`, in order. */
   readonly addresses: readonly AddressInfo[]
-  /** Reads the TLS files again, for connections from now on. On TlsFileError the old ones stay in use. */
-  reloadTls(): void
   /** Lets calls under way finish for up to `drainMs`, then cuts what is left. Repeatable. */
   close(drainMs: number): Promise<void>
 }
@@ -98,9 +97,6 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
   }
   return {
     addresses: listeners.map((listener) => listener.address),
-    reloadTls() {
-      for (const listener of listeners) listener.reload()
-    },
     close(drainMs) {
       closed ??= drainAndClose(drainMs)
       return closed

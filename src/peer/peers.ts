@@ -8,6 +8,8 @@ import type { PeerEvents, Peers } from '../replica/ports.ts'
 import { DialerTls } from '../security/dialer-tls.ts'
 import { type Resolver, remoteAddressProblem } from '../security/remote-address.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
+import { TlsSource } from '../security/tls-source.ts'
+import type { TlsCounts } from '../security/tls-status.ts'
 import type { Certificate } from '../x509/index.ts'
 import { Acceptor } from './acceptor.ts'
 import { Keepalive } from './keepalive.ts'
@@ -26,7 +28,9 @@ export interface PeersOptions {
   readonly members: PeerMembers
   readonly listenUrls: readonly URL[]
   /** Null: plaintext, and all peer URLs are http. Else all are https: there is no falling back. */
-  readonly tls: TlsFiles | null
+  readonly tls: TlsFiles | TlsSource | null
+  /** Counted up here, for both directions. */
+  readonly tlsCounts?: TlsCounts
   readonly events: PeerEvents
   readonly log: Log
   readonly timeouts?: Partial<PeerTimeouts>
@@ -43,12 +47,6 @@ export interface PeerTransport {
   /** Where it listens, in the order of `listenUrls`. */
   addresses(): readonly AddressInfo[]
   readonly connectedMs: Peers['connectedMs']
-  /**
-   * Reads the TLS files again, and closes connections whose certificates are no longer good.
-   *
-   * @throws TlsFileError: the old ones stay.
-   */
-  reloadTls(): void
   /** Ends all connections; calls and snapshots under way fail. */
   close(): Promise<void>
 }
@@ -57,7 +55,8 @@ export interface PeerTransport {
 export function createPeers(options: PeersOptions): PeerTransport {
   const { self, events, log } = options
   const timeouts = { ...defaultPeerTimeouts, ...options.timeouts }
-  const tls = options.tls === null ? null : new DialerTls(options.tls, log)
+  const source = options.tls === null ? null : TlsSource.of(options.tls)
+  const tls = source === null ? null : new DialerTls(source, log, options.tlsCounts)
   const context: PeerContext = { self, events, log, timeouts, keepalive: new Keepalive(timeouts), tls }
   const scheme = tls === null ? 'http:' : 'https:'
   for (const url of options.listenUrls) {
@@ -160,12 +159,13 @@ export function createPeers(options: PeersOptions): PeerTransport {
           listeners.push(
             await listen({
               url,
-              tls: options.tls,
+              tls: source,
               alpn,
               reusePort: false,
               handshakeMsMax,
               log,
               onConnection,
+              ...(options.tlsCounts === undefined ? {} : { counts: options.tlsCounts }),
               ...admission,
             }),
           )
@@ -184,10 +184,6 @@ export function createPeers(options: PeersOptions): PeerTransport {
     setMembers,
     addresses: () => listeners.map((listener) => listener.address),
     connectedMs: peers.connectedMs,
-    reloadTls() {
-      tls?.reload()
-      for (const listener of listeners) listener.reload()
-    },
     close,
   }
 }

@@ -33,12 +33,22 @@ export function chainTo(
   if (leaf === undefined) return null
   const chain = [leaf]
   for (let last = leaf; chain.length <= depthMax; ) {
-    const trusted = authorities.find((authority) => issuanceProblem(last, authority) === null)
+    const trusted = authorities.find(
+      (authority) => mayStandAt(chain.length, authority) && issuanceProblem(last, authority) === null,
+    )
     if (trusted !== undefined) return [...chain, trusted]
-    const between = presented.find((each) => !chain.includes(each) && issuanceProblem(last, each) === null)
+    const between = presented.find(
+      (each) => !chain.includes(each) && mayStandAt(chain.length, each) && issuanceProblem(last, each) === null,
+    )
     if (between === undefined) return null
     chain.push(between)
     last = between
   }
   return null
+}
+
+/** Whether an authority may have `below` certificates under it, the leaf among them. */
+function mayStandAt(below: number, { extensions }: Certificate): boolean {
+  const pathLength = extensions.basicConstraints?.pathLength ?? null
+  return pathLength === null || below - 1 <= pathLength
 }

@@ -7,6 +7,7 @@ import { judge } from './judgement.ts'
 import { LiveConnections } from './live-connections.ts'
 import type { TlsMaterial } from './tls-files.ts'
 import { TlsSource } from './tls-source.ts'
+import { newTlsCounts, type Refusal, type TlsCounts } from './tls-status.ts'
 
 const recheckMs = 5_000
 
@@ -14,14 +15,18 @@ const recheckMs = 5_000
 export class DialerTls {
   readonly #source: TlsSource
   readonly #log: Log
+  readonly #counts: TlsCounts
   readonly #live = new LiveConnections()
   readonly #recheck: NodeJS.Timeout
+  readonly #unsubscribe: () => void
 
-  /** @throws TlsFileError */
-  constructor(files: TlsFiles, log: Log) {
-    this.#source = new TlsSource(files)
+  /** @param tls files: a source of its own. @throws TlsFileError */
+  constructor(tls: TlsFiles | TlsSource, log: Log, counts: TlsCounts = newTlsCounts()) {
+    this.#source = TlsSource.of(tls)
     this.#log = log
+    this.#counts = counts
     this.#recheck = setInterval(() => this.#judgeLive(), recheckMs).unref()
+    this.#unsubscribe = this.#source.onChange(() => this.#judgeLive())
   }
 
   get material(): TlsMaterial {
@@ -31,35 +36,44 @@ export class DialerTls {
   /** @throws TlsFileError: what was in use stays in use. */
   reload(): void {
     this.#source.reload()
-    this.#judgeLive()
   }
 
   /** After the handshake. @returns the reason against the other side, or null: the connection is watched from now on. */
   refusalOf(socket: TLSSocket): string | null {
-    let presented: readonly Certificate[]
-    try {
-      presented = presentedCertificates(socket)
-    } catch (error) {
-      if (error instanceof X509Error) return error.message
-      throw error
+    const presented = presentedBy(socket)
+    const refusal = 'kind' in presented ? presented : judge(this.material, presented, 'server', Date.now())
+    if (refusal === null) {
+      this.#counts.accepted++
+      this.#live.add(socket, presented as readonly Certificate[])
+      return null
     }
-    const reason = judge(this.material, presented, 'server', Date.now())
-    if (reason === null) this.#live.add(socket, presented)
-    return reason
+    this.#counts.refused[refusal.kind]++
+    return refusal.reason
   }
 
   close(): void {
     clearInterval(this.#recheck)
+    this.#unsubscribe()
   }
 
   #judgeLive(): void {
     const nowMs = Date.now()
     this.#live.recheck(
       (presented) => judge(this.material, presented, 'server', nowMs),
-      (socket, reason) => {
+      (socket, { kind, reason }) => {
+        this.#counts.closed[kind]++
         const remote = `${socket.remoteAddress}:${socket.remotePort}`
         this.#log.warn('closed a connection whose certificate is no longer good', { remote, reason })
       },
     )
+  }
+}
+
+function presentedBy(socket: TLSSocket): readonly Certificate[] | Refusal {
+  try {
+    return presentedCertificates(socket)
+  } catch (error) {
+    if (error instanceof X509Error) return { kind: 'malformed', reason: error.message }
+    throw error
   }
 }

@@ -6,20 +6,26 @@ export interface FileWatch {
 }
 
 /**
- * Calls back when any of `files` has become another one: by its status, which also tells when a link on the way to it was
- * changed, as orchestrators replace mounted secrets. Looked at rather than waited for: events get lost on some file
+ * Calls back when any of `files` has become another one and all have then stayed the same for one interval: who replaces
+ * several, or writes one slowly, is not met in the middle. Told by their status, which also shows that a link on the way to
+ * one was changed, as orchestrators replace mounted secrets. Looked at rather than waited for: events get lost on some file
  * systems, and a handful of calls costs nothing.
  */
 export function watchFiles(files: readonly string[], intervalMs: number, onChange: () => void): FileWatch {
-  let known: string | null = null
+  /** As of the last callback, and as of the last look. */
+  let settled: string | null = null
+  let seen: string | null = null
   let timer: NodeJS.Timeout | null = null
   let stopped = false
   const look = async (): Promise<void> => {
     const now = (await Promise.all(files.map(identityOf))).join()
     if (stopped) return
-    const changed = known !== null && known !== now
-    known = now
-    if (changed) onChange()
+    settled ??= now
+    if (now !== settled && now === seen) {
+      settled = now
+      onChange()
+    }
+    seen = now
     timer = setTimeout(() => void look(), intervalMs).unref()
   }
   void look()

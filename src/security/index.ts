@@ -1,4 +1,5 @@
 export { type LimitedLog, limitedLog } from './limited-log.ts'
+export { TlsFileError } from './tls-contents.ts'
 export { checkIdentity, clientTlsOptions, serverTlsOptions } from './tls-context.ts'
-export { readTlsFiles, TlsFileError, type TlsMaterial } from './tls-files.ts'
+export { readTlsFiles, type TlsMaterial } from './tls-files.ts'
 export { hostAndPort, type Listener, type ListenOptions, listen } from './tls-listener.ts'

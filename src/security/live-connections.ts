@@ -1,8 +1,9 @@
 import type { TLSSocket } from 'node:tls'
 import type { Certificate } from '../x509/index.ts'
+import type { Refusal } from './tls-status.ts'
 
 /** Called with the reason before the connection is closed. */
-export type OnRefused = (socket: TLSSocket, reason: string) => void
+export type OnRefused = (socket: TLSSocket, refusal: Refusal) => void
 
 /** Open connections and the certificates that let them in, to be judged again. */
 export class LiveConnections {
@@ -14,12 +15,12 @@ export class LiveConnections {
   }
 
   /** Closes at once what `judge` gives a reason against. */
-  recheck(judge: (presented: readonly Certificate[]) => string | null, onRefused: OnRefused): void {
+  recheck(judge: (presented: readonly Certificate[]) => Refusal | null, onRefused: OnRefused): void {
     for (const [socket, presented] of this.#presented) {
-      const reason = judge(presented)
-      if (reason === null) continue
+      const refusal = judge(presented)
+      if (refusal === null) continue
       this.#presented.delete(socket)
-      onRefused(socket, reason)
+      onRefused(socket, refusal)
       socket.destroy()
     }
   }

@@ -2,27 +2,28 @@ import type { Socket } from 'node:net'
 import { createServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
-import type { TlsFiles } from '../config/member-config.ts'
 import { type Certificate, X509Error } from '../x509/index.ts'
 import { presentedCertificates } from './certificate-chain.ts'
+import { handshakeRefusal } from './handshake-refusal.ts'
 import { judge } from './judgement.ts'
 import { type LimitedLog, limitedLog } from './limited-log.ts'
 import { LiveConnections } from './live-connections.ts'
 import { PendingHandshakes } from './pending-handshakes.ts'
 import { serverTlsOptions } from './tls-context.ts'
-import { TlsSource } from './tls-source.ts'
+import type { TlsSource } from './tls-source.ts'
+import type { Refusal, TlsCounts } from './tls-status.ts'
 
 export interface SecureServerOptions {
   /** In log lines. */
   readonly name: string
-  readonly tls: TlsFiles
+  readonly tls: TlsSource
   readonly alpn: readonly string[]
   readonly handshakeMsMax: number
   readonly log: Log
   /** Asked once of each connection with a good certificate; answers the reason against it, or null. */
   admit?(leaf: Certificate, remoteAddress: string): Promise<string | null>
-  /** Whatever happens to a refused one, in a word: for metrics. */
-  onRefused?(reason: string): void
+  /** Counted up here. */
+  readonly counts: TlsCounts
   onConnection(socket: TLSSocket): void
 }
 
@@ -36,7 +37,6 @@ const recheckMs = 5_000
 export class SecureServer {
   readonly server: TlsServer
   readonly #options: SecureServerOptions
-  readonly #source: TlsSource
   readonly #refusals: LimitedLog
   readonly #live = new LiveConnections()
   readonly #pending = new PendingHandshakes(limits.handshakesPerAddressMax)
@@ -44,34 +44,26 @@ export class SecureServer {
   readonly #shaking = new Map<string, () => void>()
   readonly #recheck: NodeJS.Timeout
 
-  /** @throws TlsFileError */
   constructor(options: SecureServerOptions) {
     this.#options = options
-    this.#source = new TlsSource(options.tls)
     this.#refusals = limitedLog(options.log, refusalsLogged, refusalIntervalMs)
-    this.#warn()
     this.server = createServer({ ...this.#serverOptions(), noDelay: true })
     this.server.on('connection', (socket: Socket) => this.#accepted(socket))
     this.server.on('tlsClientError', (error, socket) => this.#failed(error, socket))
     this.server.on('secureConnection', (socket) => this.#secured(socket))
     this.#recheck = setInterval(() => this.#judgeLive(), recheckMs).unref()
-    this.server.once('close', () => clearInterval(this.#recheck))
-  }
-
-  /** @throws TlsFileError: what was in use stays in use. */
-  reload(): void {
-    this.#source.reload()
-    this.server.setSecureContext(this.#serverOptions())
-    this.#warn()
-    this.#judgeLive()
+    const unsubscribe = options.tls.onChange(() => {
+      this.server.setSecureContext(this.#serverOptions())
+      this.#judgeLive()
+    })
+    this.server.once('close', () => {
+      clearInterval(this.#recheck)
+      unsubscribe()
+    })
   }
 
   #serverOptions() {
-    return serverTlsOptions(this.#source.material, this.#options.alpn, this.#options.handshakeMsMax)
-  }
-
-  #warn(): void {
-    for (const warning of this.#source.material.warnings) this.#options.log.warn(warning)
+    return serverTlsOptions(this.#options.tls.material, this.#options.alpn, this.#options.handshakeMsMax)
   }
 
   #accepted(socket: Socket): void {
@@ -90,7 +82,7 @@ export class SecureServer {
     // A refused socket has forgotten where it came from. Node keeps the raw connection in an undocumented field: should
     // that go away, only the address in the log is lost.
     const remote = remoteOf(socket._parent ?? socket)
-    this.#refuse(socket, remote, refusalReason(error, socket))
+    this.#refuse(socket, remote, handshakeRefusal(error, socket))
   }
 
   #secured(socket: TLSSocket): void {
@@ -100,41 +92,47 @@ export class SecureServer {
     socket.on('error', (error) => this.#options.log.debug('connection failed', { remote, reason: error.message }))
     const presented = this.#presentedBy(socket, remote)
     if (presented === null) return
-    const reason = judge(this.#source.material, presented, 'client', Date.now())
-    if (reason !== null) return this.#refuse(socket, remote, reason)
+    const refusal = judge(this.#options.tls.material, presented, 'client', Date.now())
+    if (refusal !== null) return this.#refuse(socket, remote, refusal)
     this.#live.add(socket, presented)
     const leaf = presented[0]
     const { admit } = this.#options
-    if (admit === undefined || leaf === undefined) return this.#options.onConnection(socket)
+    if (admit === undefined || leaf === undefined) return this.#admitted(socket)
+    const refuse = (reason: string): void => this.#refuse(socket, remote, { kind: 'wrong_name', reason })
     admit(leaf, socket.remoteAddress ?? '').then(
       (against) => {
         if (socket.destroyed) return
-        if (against !== null) this.#refuse(socket, remote, against)
-        else this.#options.onConnection(socket)
+        if (against !== null) refuse(against)
+        else this.#admitted(socket)
       },
-      (error: Error) => this.#refuse(socket, remote, error.message),
+      (error: Error) => refuse(error.message),
     )
+  }
+
+  #admitted(socket: TLSSocket): void {
+    this.#options.counts.accepted++
+    this.#options.onConnection(socket)
   }
 
   /** Null: it could not be read, and the connection is gone. */
   #presentedBy(socket: TLSSocket, remote: string): readonly Certificate[] | null {
-    if (!this.#source.material.verifyClients) return []
+    if (!this.#options.tls.material.verifyClients) return []
     try {
       return presentedCertificates(socket)
     } catch (error) {
       if (!(error instanceof X509Error)) throw error
-      this.#refuse(socket, remote, error.message)
+      this.#refuse(socket, remote, { kind: 'malformed', reason: error.message })
       return null
     }
   }
 
   #judgeLive(): void {
-    const { material } = this.#source
+    const { material } = this.#options.tls
     const nowMs = Date.now()
     this.#live.recheck(
       (presented) => judge(material, presented, 'client', nowMs),
-      (socket, reason) => {
-        this.#options.onRefused?.(reason)
+      (socket, { kind, reason }) => {
+        this.#options.counts.closed[kind]++
         this.#options.log.warn('closed a connection whose certificate is no longer good', {
           listener: this.#options.name,
           remote: remoteOf(socket),
@@ -144,19 +142,11 @@ export class SecureServer {
     )
   }
 
-  #refuse(socket: Socket, remote: string, reason: string): void {
-    this.#options.onRefused?.(reason)
+  #refuse(socket: Socket, remote: string, { kind, reason }: Refusal): void {
+    this.#options.counts.refused[kind]++
     this.#refusals.warn('TLS handshake refused', { listener: this.#options.name, remote, reason })
     socket.destroy()
   }
-}
-
-/** Node reports a certificate that failed verification as a reset; the true reason stands on the socket. */
-function refusalReason(error: NodeJS.ErrnoException, socket: TLSSocket): string {
-  const authorization: unknown = socket.authorizationError
-  if (authorization !== null && authorization !== undefined)
-    return `client certificate refused: ${String(authorization)}`
-  return error.code ?? error.message
 }
 
 const remoteOf = (socket: Socket): string => `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`

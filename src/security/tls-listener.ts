@@ -4,12 +4,14 @@ import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
 import type { Certificate } from '../x509/index.ts'
 import { SecureServer } from './secure-server.ts'
+import { TlsSource } from './tls-source.ts'
+import { newTlsCounts, type TlsCounts } from './tls-status.ts'
 
 export interface ListenOptions {
   /** `https:` ends TLS with `tls`, `http:` is plaintext. Port 0 lets the system choose one. */
   readonly url: URL
-  /** Required for `https:`; ignored for `http:`. */
-  readonly tls: TlsFiles | null
+  /** Required for `https:`; ignored for `http:`. Files: a source of its own, and no warnings are logged. */
+  readonly tls: TlsFiles | TlsSource | null
   /** In order of preference. A TLS client that offers others only is refused; one that offers none is let in. */
   readonly alpn: readonly string[]
   /** Several threads or processes may listen on the same address; the system shares connections out. */
@@ -21,17 +23,14 @@ export interface ListenOptions {
    * sends without delay. `alpn` is what was agreed; false if nothing was.
    */
   onConnection(socket: Socket | TLSSocket, alpn: string | false): void
+  /** Counted up here, if given. */
+  readonly counts?: TlsCounts
   /** Asked once of each client whose certificate is good; answers the reason against it, or null. */
   admit?(leaf: Certificate, remoteAddress: string): Promise<string | null>
 }
 
 export interface Listener {
   readonly address: AddressInfo
-  /**
-   * Reads the TLS files again, for new connections, and closes those whose certificates are no longer good. On TlsFileError
-   * the old ones stay in use.
-   */
-  reload(): void
   /** Stops listening and ends every connection that came in here. Resolves when all are closed; repeatable. */
   close(): Promise<void>
 }
@@ -58,9 +57,6 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   let closed: Promise<void> | null = null
   return {
     address,
-    reload() {
-      secured?.reload()
-    },
     close() {
       closed ??= new Promise((resolve) => {
         server.close(() => resolve())
@@ -79,14 +75,15 @@ function plainServer(options: ListenOptions, sockets: Set<Socket>): Server {
 }
 
 function secureServer(options: ListenOptions, sockets: Set<Socket>): SecureServer {
-  const { url, tls, alpn, handshakeMsMax, log, admit } = options
+  const { url, tls, alpn, handshakeMsMax, log, counts, admit } = options
   if (tls === null) throw new Error(`cannot listen on ${url.href}: no certificate and key file given`)
   const secured = new SecureServer({
     name: url.host,
-    tls,
+    tls: TlsSource.of(tls),
     alpn,
     handshakeMsMax,
     log,
+    counts: counts ?? newTlsCounts(),
     ...(admit === undefined ? {} : { admit }),
     onConnection(socket) {
       track(socket, sockets, log)

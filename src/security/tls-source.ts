@@ -1,24 +1,43 @@
 import type { TlsFiles } from '../config/member-config.ts'
-import { readTlsFiles, type TlsMaterial } from './tls-files.ts'
+import type { TlsContents } from './tls-contents.ts'
+import { checkTlsContents, readTlsFiles, type TlsMaterial } from './tls-files.ts'
 
-/** The TLS files of one listener or of one kind of dialer: read as a whole, replaced as a whole or not at all. */
+/** The TLS files of one port or of one kind of dialer: in use as a whole, replaced as a whole or not at all. */
 export class TlsSource {
-  readonly files: TlsFiles
   #material: TlsMaterial
+  readonly #listeners = new Set<() => void>()
 
-  /** @throws TlsFileError */
-  constructor(files: TlsFiles) {
-    this.files = files
-    this.#material = readTlsFiles(files)
+  constructor(material: TlsMaterial) {
+    this.#material = material
+  }
+
+  /** @throws TlsFileError if they are files that cannot be used. */
+  static of(tls: TlsFiles | TlsSource): TlsSource {
+    return tls instanceof TlsSource ? tls : new TlsSource(readTlsFiles(tls))
   }
 
   get material(): TlsMaterial {
     return this.#material
   }
 
-  /** @throws TlsFileError: what was in use stays in use. */
-  reload(): TlsMaterial {
-    this.#material = readTlsFiles(this.files, { before: this.#material })
-    return this.#material
+  /** What was read and checked elsewhere comes into use here. @throws TlsFileError: what was in use stays in use. */
+  take(contents: TlsContents): void {
+    this.replace(checkTlsContents(contents, { before: this.#material }))
+  }
+
+  replace(material: TlsMaterial): void {
+    this.#material = material
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Reads its files again. @throws TlsFileError: what was in use stays in use. */
+  reload(): void {
+    this.replace(readTlsFiles(this.#material.files, { before: this.#material }))
+  }
+
+  /** @returns ends it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 }

@@ -1,6 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
 import type { Log } from '../base/log.ts'
+import { checkTlsContents } from '../security/tls-files.ts'
+import { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
 import { threadLog } from './thread-log.ts'
@@ -9,12 +11,12 @@ import { type StateReader, ThreadMember } from './thread-member.ts'
 /** What a thread serves with; it must let calls under way finish for up to `drainMs`. */
 export interface ThreadServer {
   close(drainMs: number): Promise<void>
-  reloadTls?(): void
 }
 
 export interface ThreadParts<Serve> {
   openReader(path: string): StateReader
-  serve(member: Member, options: Serve, log: Log): Promise<ThreadServer>
+  /** @param tls null: plaintext. What it holds changes when the member's files do. */
+  serve(member: Member, options: Serve, log: Log, tls: TlsSource | null): Promise<ThreadServer>
 }
 
 /** The life of one serving thread, from inside: join the core, serve, and close when told. */
@@ -34,9 +36,10 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
     closeFailed: (error) => log.error('cannot close a replaced state', { error }),
   })
   const serving = Promise.withResolvers<ThreadServer>()
+  let tls: TlsSource | null = null
   port.on('message', (message: ArrayBuffer | ToThread) => {
     if (message instanceof ArrayBuffer) member.receive(message)
-    else if (message.kind === 'reloadTls') serving.promise.then((server) => reload(server, log))
+    else if (message.kind === 'tls') tls?.take(message.contents)
     else {
       const { drainMs } = message
       serving.promise.then(async (server) => {
@@ -49,19 +52,12 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
   })
 
   try {
-    serving.resolve(await parts.serve(member, start.serve, log))
+    if (start.tls !== null) tls = new TlsSource(checkTlsContents(start.tls))
+    serving.resolve(await parts.serve(member, start.serve, log, tls))
     tell({ kind: 'ready' })
   } catch (error) {
     tell({ kind: 'refused', message: error instanceof Error ? error.message : String(error) })
     await member.close()
     port.close()
-  }
-}
-
-function reload(server: ThreadServer, log: Log): void {
-  try {
-    server.reloadTls?.()
-  } catch (error) {
-    log.error('the TLS files cannot be used; the ones before stay in use', { error })
   }
 }

@@ -6,6 +6,6 @@ import type { ServeOptions } from './serving.ts'
 
 await runServingThread<ServeOptions>({
   openReader: openLmdbReader,
-  serve: (member, { listenUrls, ...options }, log) =>
-    serveClients({ ...options, member, listenUrls: listenUrls.map((url) => new URL(url)), reusePort: true, log }),
+  serve: (member, { listenUrls, ...options }, log, tls) =>
+    serveClients({ ...options, tls, member, listenUrls: listenUrls.map((url) => new URL(url)), reusePort: true, log }),
 })

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../base/log.ts'
+import type { TlsSource } from '../security/tls-source.ts'
 import { CommitEncoder, CoreBridge } from './core-bridge.ts'
 import type { CoreHandle } from './core-handle.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
@@ -13,6 +14,8 @@ export interface ServingThreadsOptions<Serve> {
   onStateReplaced(callback: (path: string, release: () => void) => void): void
   /** Plain data for the threads' entry. */
   readonly serve: Serve
+  /** Absent or null: plaintext. Every thread uses what this one holds. */
+  readonly tls?: TlsSource | null
   readonly log: Log
   /** The module that threads run. */
   readonly entry?: URL
@@ -23,8 +26,6 @@ export interface ServingThreadsOptions<Serve> {
 export interface ServingThreads {
   /** All threads serve; rejects if one cannot start, with all of them ended. */
   readonly ready: Promise<void>
-  /** Threads read their TLS files again. */
-  reloadTls(): void
   /** Stops listening, lets calls under way finish for up to `drainMs`, ends the threads. */
   close(drainMs?: number): Promise<void>
 }
@@ -53,7 +54,12 @@ export function startServingThreads<Serve>(options: ServingThreadsOptions<Serve>
     }
     for (const thread of threads) thread.stateReplaced(generation, path, released)
   })
+  const { tls = null } = options
+  const unsubscribe = tls?.onChange(() => {
+    for (const thread of threads) thread.post({ kind: 'tls', contents: tls.material.contents })
+  })
   const close = async (drainMs = drainMsDefault): Promise<void> => {
+    unsubscribe?.()
     await Promise.all(threads.map((thread) => thread.close(drainMs)))
   }
   const ready = Promise.all(threads.map((thread) => thread.ready)).then(
@@ -65,13 +71,7 @@ export function startServingThreads<Serve>(options: ServingThreadsOptions<Serve>
   )
   // Whoever does not wait for `ready` learns of a failure from the log.
   ready.catch((error: unknown) => options.log.error('serving threads could not start', { error }))
-  return {
-    ready,
-    close,
-    reloadTls: () => {
-      for (const thread of threads) thread.post({ kind: 'reloadTls' })
-    },
-  }
+  return { ready, close }
 }
 
 /** One place for a thread: the worker that fills it at present, and its end of the seam. */
@@ -123,7 +123,7 @@ class ServingThread<Serve> {
   }
 
   #start(): void {
-    const { core, log, serve, entry } = this.#options
+    const { core, log, serve, entry, tls } = this.#options
     const data: ThreadStart<Serve> = {
       info: core.info,
       core: {
@@ -134,6 +134,7 @@ class ServingThread<Serve> {
         path: this.#options.statePath(),
       },
       serve,
+      tls: tls?.material.contents ?? null,
     }
     let worker: Worker
     try {

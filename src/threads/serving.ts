@@ -1,6 +1,7 @@
 import type { Log } from '../base/log.ts'
-import type { MemberConfig, TlsFiles } from '../config/member-config.ts'
+import type { MemberConfig } from '../config/member-config.ts'
 import { serveClients } from '../grpc/server.ts'
+import type { TlsSource } from '../security/tls-source.ts'
 import type { CoreHandle } from './core-handle.ts'
 import { LocalMember, type LocalState } from './local-member.ts'
 import { startServingThreads } from './serving-threads.ts'
@@ -14,7 +15,6 @@ export interface ServedState extends LocalState {
 /** How to serve, as plain data that can cross to threads. */
 export interface ServeOptions {
   readonly listenUrls: readonly string[]
-  readonly tls: TlsFiles | null
   readonly maxRequestBytes: number
   readonly maxConcurrentStreams: number
   readonly grpcKeepaliveMinTimeMs: number
@@ -24,8 +24,6 @@ export interface ServeOptions {
 }
 
 export interface Serving {
-  /** Certificates, keys and CA files are read again, for connections from now on. */
-  reloadTls(): void
   /** Stops listening, lets calls under way finish for a moment, ends the rest. */
   close(): Promise<void>
 }
@@ -39,14 +37,15 @@ const drainMs = 2000
  */
 export async function startServing(options: {
   readonly config: MemberConfig
+  /** Null: plaintext. */
+  readonly tls: TlsSource | null
   readonly core: CoreHandle
   readonly state: ServedState
   readonly log: Log
 }): Promise<Serving> {
-  const { config, core, state, log } = options
+  const { config, tls, core, state, log } = options
   const serve: ServeOptions = {
     listenUrls: config.listenClientUrls.map(String),
-    tls: config.clientTls,
     maxRequestBytes: config.maxRequestBytes,
     maxConcurrentStreams: config.maxConcurrentStreams,
     grpcKeepaliveMinTimeMs: config.grpcKeepaliveMinTimeMs,
@@ -55,18 +54,23 @@ export async function startServing(options: {
     enableGrpcReflection: config.enableGrpcReflection,
   }
   return config.serveThreads === 0
-    ? serveHere(serve, core, state, log)
-    : serveInThreads(config.serveThreads, serve, core, state, log)
+    ? serveHere(serve, tls, core, state, log)
+    : serveInThreads(config.serveThreads, serve, tls, core, state, log)
 }
 
-async function serveHere(serve: ServeOptions, core: CoreHandle, state: ServedState, log: Log): Promise<Serving> {
+async function serveHere(
+  serve: ServeOptions,
+  tls: TlsSource | null,
+  core: CoreHandle,
+  state: ServedState,
+  log: Log,
+): Promise<Serving> {
   const member = new LocalMember(core, state)
   const { listenUrls, ...rest } = serve
   const urls = listenUrls.map((url) => new URL(url))
   try {
-    const server = await serveClients({ ...rest, member, listenUrls: urls, reusePort: false, log })
+    const server = await serveClients({ ...rest, tls, member, listenUrls: urls, reusePort: false, log })
     return {
-      reloadTls: () => server.reloadTls(),
       close: async () => {
         await server.close(drainMs)
         member.close()
@@ -81,6 +85,7 @@ async function serveHere(serve: ServeOptions, core: CoreHandle, state: ServedSta
 async function serveInThreads(
   count: number,
   serve: ServeOptions,
+  tls: TlsSource | null,
   core: CoreHandle,
   state: ServedState,
   log: Log,
@@ -91,8 +96,9 @@ async function serveInThreads(
     statePath: () => state.path(),
     onStateReplaced: (callback) => state.onReplaced(callback),
     serve,
+    tls,
     log,
   })
   await threads.ready
-  return { reloadTls: () => threads.reloadTls(), close: () => threads.close(drainMs) }
+  return { close: () => threads.close(drainMs) }
 }

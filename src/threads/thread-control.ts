@@ -1,8 +1,12 @@
+import type { TlsContents } from '../security/tls-contents.ts'
 import type { MemberInfo } from '../service/member.ts'
 import type { CoreSnapshot } from './thread-member.ts'
 
 /** Rare messages between a serving thread and the core go as plain objects beside the flat records. */
-export type ToThread = { readonly kind: 'close'; readonly drainMs: number } | { readonly kind: 'reloadTls' }
+export type ToThread =
+  | { readonly kind: 'close'; readonly drainMs: number }
+  /** Checked already; in use from now on. */
+  | { readonly kind: 'tls'; readonly contents: TlsContents }
 
 export type FromThread =
   /** Serves on all addresses. */
@@ -23,4 +27,6 @@ export interface ThreadStart<Serve> {
   readonly info: MemberInfo
   readonly core: CoreSnapshot
   readonly serve: Serve
+  /** What is in use at this moment, whatever stands on disk. Null: plaintext. */
+  readonly tls: TlsContents | null
 }

@@ -28,7 +28,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   security: ['base', 'config', 'x509'],
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
   grpc: ['base', 'errors.ts', 'wire', 'service', 'config', 'security'],
-  threads: ['base', 'errors.ts', 'wire', 'mvcc', 'apply', 'service', 'replica', 'config', 'logging', 'storage', 'grpc'],
+  threads: [
+    ...['base', 'errors.ts', 'wire', 'mvcc', 'apply', 'service', 'replica'],
+    ...['config', 'logging', 'storage', 'security', 'grpc'],
+  ],
   pki: ['base', 'x509'],
   'node.ts': [
     ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica', 'service'],

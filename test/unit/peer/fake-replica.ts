@@ -5,6 +5,7 @@ import { createPeers, type PeerMembers, type PeerTransport } from '../../../src/
 import type { PeerTimeouts } from '../../../src/peer/peer-limits.ts'
 import { type Message, MessageKind } from '../../../src/raft/types.ts'
 import type { PeerCallDone, PeerEvents, PeerMethod, SnapshotSink, StagedState } from '../../../src/replica/ports.ts'
+import type { TlsSource } from '../../../src/security/tls-source.ts'
 
 export const cluster = clusterId(0xc1n)
 
@@ -25,7 +26,7 @@ export interface FakeReplicaOptions {
   readonly id: bigint
   readonly cluster?: ClusterId
   readonly members?: PeerMembers
-  readonly tls?: TlsFiles | null
+  readonly tls?: TlsFiles | TlsSource | null
   readonly port?: number
   readonly timeouts?: Partial<PeerTimeouts>
 }

@@ -8,6 +8,7 @@ import type { TlsFiles } from '../../../src/config/member-config.ts'
 import { createPeers } from '../../../src/peer/peers.ts'
 import { clientTlsOptions } from '../../../src/security/tls-context.ts'
 import { readTlsFiles } from '../../../src/security/tls-files.ts'
+import { TlsSource } from '../../../src/security/tls-source.ts'
 import { type TestAuthority, testAuthority } from '../pki/test-authority.ts'
 import { closeAll, connectAll, type FakeReplica, fakeReplica, heartbeat, until } from './fake-replica.ts'
 
@@ -110,7 +111,8 @@ test('an HTTP/2 client with a good certificate gets nowhere', async () => {
 
 test('a renewed certificate is used by the next dial without a restart', async () => {
   const dying = authority.leaf('renewing', {}, 40)
-  const one = make({ id: 1n, tls: dying })
+  const files = TlsSource.of(dying)
+  const one = make({ id: 1n, tls: files })
   const two = make({ id: 2n, tls: authority.leaf('steady') })
   await one.transport.start()
   await two.transport.start()
@@ -121,7 +123,7 @@ test('a renewed certificate is used by the next dial without a restart', async (
   const fresh = authority.leaf('renewed')
   copyFileSync(fresh.keyFile, dying.keyFile)
   copyFileSync(fresh.certFile, dying.certFile)
-  one.transport.reloadTls()
+  files.reload()
   await until(
     'both are connected',
     () => one.transport.connectedMs(two.id) !== null && two.transport.connectedMs(one.id) !== null,

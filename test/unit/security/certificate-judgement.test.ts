@@ -10,6 +10,7 @@ import { DialerTls } from '../../../src/security/dialer-tls.ts'
 import { clientTlsOptions } from '../../../src/security/tls-context.ts'
 import { readTlsFiles } from '../../../src/security/tls-files.ts'
 import { type Listener, listen } from '../../../src/security/tls-listener.ts'
+import { TlsSource } from '../../../src/security/tls-source.ts'
 import { TestFolder } from '../pki/test-folder.ts'
 
 const waitMsMax = 5000
@@ -19,6 +20,7 @@ class World extends TestFolder {
   readonly warnings: string[] = []
   readonly log: Log
   #listener: Listener | null = null
+  #source: TlsSource | null = null
 
   constructor() {
     super()
@@ -43,9 +45,10 @@ class World extends TestFolder {
   }
 
   async listen(tls: TlsFiles): Promise<Listener> {
+    this.#source = TlsSource.of(tls)
     this.#listener = await listen({
       url: new URL('https://127.0.0.1:0'),
-      tls,
+      tls: this.#source,
       alpn: [],
       reusePort: false,
       handshakeMsMax: 5000,
@@ -56,6 +59,11 @@ class World extends TestFolder {
       },
     })
     return this.#listener
+  }
+
+  /** The files of the listener that was made last. */
+  reload(): void {
+    this.#source!.reload()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,7 +118,7 @@ test('the live connection of a client that is revoked is closed, and no other', 
   const [first, second] = [await greet(listener, as(client)), await greet(listener, as(other))]
   assert.deepEqual([first.text, second.text], ['welcome', 'welcome'])
   revoke({ dir: world.path('ca'), serial: serialOf(client), reason: 'superseded' })
-  listener.reload()
+  world.reload()
   await closed(first.socket)
   assert.equal(second.socket.closed, false)
   assert.match(
@@ -128,7 +136,7 @@ test('a session of before does not bring a revoked client back', async () => {
   assert.equal(first.text, 'welcome')
   const session = first.socket.getSession()
   revoke({ dir: world.path('ca'), serial: serialOf(client), reason: 'superseded' })
-  listener.reload()
+  world.reload()
   await closed(first.socket)
   const again = await greet(listener, { ...as(client), maxVersion: 'TLSv1.2', session })
   assert.equal(again.text, 'closed')
@@ -144,7 +152,7 @@ test('connections of an authority that is no longer trusted are closed', async (
   const { text, socket } = await greet(listener, as(world.files('client', {}, 'client')))
   assert.equal(text, 'welcome')
   writeFileSync(bundle, world.read('new', 'ca.crt'))
-  listener.reload()
+  world.reload()
   await closed(socket)
   assert.match(world.warnings.join('\n'), /its certificate is not of a trusted authority/)
 })
@@ -180,10 +188,11 @@ test('an overdue list is good for the grace, then nobody gets in', async () => {
   const due = new Date(Date.now() - 60_000)
   signList(world, due, list)
   const client = world.files('client', {}, 'client')
-  const within = await world.listen(world.files('server', { crlFile: list, crlGraceMs: 3_600_000 }))
+  const files = world.files('server', { crlFile: list, crlGraceMs: 3_600_000 })
+  const within = await world.listen(files)
   const { text, socket } = await greet(within, as(client))
   assert.equal(text, 'welcome')
-  assert.match(world.warnings.join('\n'), /the revocation list of .* is stale since/)
+  assert.match(readTlsFiles(files).warnings.join('\n'), /the revocation list of .* is stale since/)
   socket.destroy()
   await within.close()
   const beyond = await world.listen(world.files('server2', { crlFile: list, crlGraceMs: 1000 }))
@@ -231,7 +240,7 @@ for (const { name, spoil, reason } of [
     copyFileSync(world.path('ca', 'crl.pem'), file)
     const listener = await world.listen(world.files('server', { crlFile: file }))
     spoil(world, file)
-    assert.throws(() => listener.reload(), { name: 'TlsFileError', message: reason })
+    assert.throws(() => world.reload(), { name: 'TlsFileError', message: reason })
     assert.equal((await greet(listener, as(client))).text, 'closed')
     const { text, socket } = await greet(listener, as(world.files('other', {}, 'client')))
     assert.equal(text, 'welcome')

@@ -4,7 +4,8 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { TlsFiles } from '../../../src/config/member-config.ts'
-import { readTlsFiles, TlsFileError } from '../../../src/security/tls-files.ts'
+import { TlsFileError } from '../../../src/security/tls-contents.ts'
+import { readTlsFiles } from '../../../src/security/tls-files.ts'
 import { type TestAuthority, testAuthority } from '../pki/test-authority.ts'
 
 let authority: TestAuthority
@@ -72,19 +73,19 @@ for (const { name, files, culprit, reason } of [
       return { certFile: join(authority.dir, 'folder.crt') }
     },
     culprit: 'folder.crt',
-    reason: /cannot read certificate file: EISDIR/,
+    reason: /certificate file is not a file/,
   },
   {
     name: 'a certificate file without certificate',
     files: () => ({ certFile: write('empty.crt', 'nothing here') }),
     culprit: 'empty.crt',
-    reason: /no PEM certificate found/,
+    reason: /no certificate found in it/,
   },
   {
     name: 'a damaged certificate',
     files: () => ({ certFile: write('bad.crt', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n') }),
     culprit: 'bad.crt',
-    reason: /certificate 1 cannot be parsed/,
+    reason: /certificate: damaged/,
   },
   {
     name: 'a key that others may read',

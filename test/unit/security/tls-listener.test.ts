@@ -9,6 +9,7 @@ import { issue, loadProfiles } from '../../../src/pki/index.ts'
 import { clientTlsOptions } from '../../../src/security/tls-context.ts'
 import { readTlsFiles } from '../../../src/security/tls-files.ts'
 import { type Listener, type ListenOptions, listen } from '../../../src/security/tls-listener.ts'
+import { TlsSource } from '../../../src/security/tls-source.ts'
 import { type TestAuthority, testAuthority } from '../pki/test-authority.ts'
 
 let authority: TestAuthority
@@ -294,7 +295,8 @@ describe('the listener itself', () => {
 
   test('a renewed certificate is used after reload; an unusable one leaves the old in place', async () => {
     const files = authority.leaf('renewed')
-    const { listener } = await start({ tls: files })
+    const source = TlsSource.of(files)
+    const { listener } = await start({ tls: source })
     const serial = async () => {
       const { socket } = await greet(listener, optionsOf(client))
       return socket.getPeerCertificate().serialNumber
@@ -302,10 +304,10 @@ describe('the listener itself', () => {
     const first = await serial()
     const next = authority.leaf('next')
     renameSync(next.certFile, files.certFile)
-    assert.throws(() => listener.reload(), { name: 'TlsFileError', message: /does not belong/ })
+    assert.throws(() => source.reload(), { name: 'TlsFileError', message: /does not belong/ })
     assert.equal(await serial(), first)
     renameSync(next.keyFile, files.keyFile)
-    listener.reload()
+    source.reload()
     assert.notEqual(await serial(), first)
   })
 
