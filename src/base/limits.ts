@@ -70,8 +70,6 @@ export const limits = {
   pkiFileBytesMax: 64 * 1024 * 1024,
   /** Alternative names in one certificate that is issued here. */
   alternativeNamesMax: 100,
-  /** In one that somebody presents here. */
-  presentedNamesMax: 1000,
   /** History scanned for lagging watchers in one turn; all that one watch wants of it is one response. */
   watchCatchUpRevisionsMax: 1000,
   watchCatchUpBytesMax: 16 * 1024 * 1024,
@@ -125,3 +123,17 @@ export const limits = {
   /** Users, and addresses, whose failed logins one serving thread remembers. */
   loginFailuresRememberedMax: 10_000,
 } as const
+  /** Bytes of the name of a user or role. */
+  authNameBytesMax: 1024,
+  /** Rows of expired tokens that one change of tokens removes. */
+  authTokensSweptMax: 100,
+  /** Tokens that one serving thread has looked up and remembers. */
+  authTokensRememberedMax: 10_000,
+  /** Bytes of a token; a longer one is not looked at. */
+  authTokenBytesMax: 8 * 1024,
+  /** bcrypt looks at no more bytes of a password: a longer one is refused. */
+  passwordBytesMax: 72,
+  /** Passwords that wait to be hashed or checked, on one serving thread. */
+  passwordsWaitingMax: 256,
+  /** Users, and addresses, whose failed logins one serving thread remembers. */
+  loginFailuresRememberedMax: 10_000,
