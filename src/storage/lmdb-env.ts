@@ -48,7 +48,8 @@ export function openTables(path: string, access: 'write' | 'read'): TablesEnv {
     permissionsMode: 0o600,
     ...binary,
   }
-  checkDataFile(path)
+  // Whoever reads shares what the writer of this process has open, and the file may grow while it is looked at.
+  if (access === 'write') checkDataFile(path)
   // LMDB maps its lock file without taking the space for it, and the process would die of SIGBUS.
   if (access === 'write' && !existsSync(join(path, 'lock.mdb')) && diskIsFull(path)) {
     throw new StorageError('failed', `${path}: no space left on the disk for a new state`)

@@ -180,6 +180,25 @@ test('lmdb: another thread never reads half a commit', () =>
     }),
   ))
 
+test('lmdb: another thread can begin to read while the file grows', () =>
+  inDir((dir) =>
+    withStore(dir, async (store) => {
+      await put(store, { a: '1' })
+      const ask = await reader(store.path())
+      let opened = 0
+      const openings = (async () => {
+        for (; opened < 300; opened++) {
+          assert.equal(await ask({ kind: 'reopen', path: store.path() }), 'reopened')
+        }
+      })()
+      for (let i = 0; opened < 300; i++) {
+        await transact(store, (view) => view.put('history', utf8(`${i}`), new Uint8Array(20_000)))
+      }
+      await openings
+      await ask({ kind: 'close' })
+    }),
+  ))
+
 test('lmdb: an installed snapshot replaces the state; the old one goes when its readers let go', () =>
   inDir((dir) =>
     withStore(dir, async (store) => {
