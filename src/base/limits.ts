@@ -123,17 +123,3 @@ export const limits = {
   /** Users, and addresses, whose failed logins one serving thread remembers. */
   loginFailuresRememberedMax: 10_000,
 } as const
-  /** Bytes of the name of a user or role. */
-  authNameBytesMax: 1024,
-  /** Rows of expired tokens that one change of tokens removes. */
-  authTokensSweptMax: 100,
-  /** Tokens that one serving thread has looked up and remembers. */
-  authTokensRememberedMax: 10_000,
-  /** Bytes of a token; a longer one is not looked at. */
-  authTokenBytesMax: 8 * 1024,
-  /** bcrypt looks at no more bytes of a password: a longer one is refused. */
-  passwordBytesMax: 72,
-  /** Passwords that wait to be hashed or checked, on one serving thread. */
-  passwordsWaitingMax: 256,
-  /** Users, and addresses, whose failed logins one serving thread remembers. */
-  loginFailuresRememberedMax: 10_000,
