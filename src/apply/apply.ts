@@ -1,3 +1,4 @@
+import { AccessRules } from '../auth/access-rules.ts'
 import { assert, InvariantError } from '../base/assert.ts'
 import { type Index, type MemberId, memberId, type Revision } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
@@ -34,9 +35,16 @@ export type Wants = (proposalId: bigint, proposer: MemberId) => boolean
  * Applies committed entries, in order and each exactly once: those that the state already holds are skipped and not in
  * the result. Depends on nothing but the view and the entries.
  *
+ * @param rules kept by the caller from one call to the next, to save reading what has not changed.
  * @throws InvariantError if an entry is missing between the state and the entries, or the state is damaged.
  */
-export function applyEntries(view: WriteView, entries: readonly Entry[], wants: Wants): Applied[] {
+export function applyEntries(
+  view: WriteView,
+  entries: readonly Entry[],
+  wants: Wants,
+  rules: AccessRules = new AccessRules(),
+): Applied[] {
+  rules.at(view)
   const before = getApplied(view)
   const startRevision = getRevision(view)
   let { index, term } = before
@@ -47,7 +55,9 @@ export function applyEntries(view: WriteView, entries: readonly Entry[], wants: 
     assert(entry.index === index + 1, 'a committed entry is missing')
     const mutation = beginMutation(view, revision)
     results.push(
-      entry.type === 'normal' ? applyNormal(mutation, entry, wants) : applyConfChange(view, revision, entry, wants),
+      entry.type === 'normal'
+        ? applyNormal(mutation, entry, wants, rules)
+        : applyConfChange(view, revision, entry, wants),
     )
     revision = revisionWithin(mutation)
     index = entry.index
@@ -66,7 +76,7 @@ export function applyEntry(view: WriteView, entry: Entry, wants: Wants): Applied
 const noEvents: readonly WatchEvent[] = []
 const noLeaseChanges: readonly LeaseChange[] = []
 
-function applyNormal(mutation: Mutation, entry: Entry, wants: Wants): Applied {
+function applyNormal(mutation: Mutation, entry: Entry, wants: Wants, rules: AccessRules): Applied {
   const { index } = entry
   if (entry.data.length === 0) return withoutEffect(index, null, null)
   let proposal: Applied['proposal'] = null
@@ -74,7 +84,7 @@ function applyNormal(mutation: Mutation, entry: Entry, wants: Wants): Applied {
     const command = decodeCommand(entry.data)
     const proposer = memberId(command.proposer)
     proposal = { id: command.proposalId, proposer }
-    const result = executeCommand(mutation, command, wants(command.proposalId, proposer))
+    const result = executeCommand(mutation, command, { wanted: wants(command.proposalId, proposer), rules, index })
     return {
       index,
       proposal,

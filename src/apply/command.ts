@@ -1,13 +1,29 @@
-import { emptyBytes } from '../base/bytes.ts'
-import { type LeaseId, leaseId, memberId, noLease, type Revision } from '../base/ids.ts'
+import type { AccessRules } from '../auth/access-rules.ts'
+import { authorize } from '../auth/authorize.ts'
+import { callerOfFields } from '../auth/caller.ts'
+import { changeRules } from '../auth/change.ts'
+import {
+  deleteOperation,
+  identity,
+  memberOnly,
+  type Operation,
+  putOperation,
+  root,
+  txnOperation,
+  writingLease,
+} from '../auth/operation.ts'
+import { issueToken, renewToken } from '../auth/token.ts'
+import { emptyBytes, utf8 } from '../base/bytes.ts'
+import { type Index, type LeaseId, leaseId, memberId, noLease, type Revision } from '../base/ids.ts'
 import { pointRange } from '../base/key-range.ts'
 import { EtcdError } from '../errors.ts'
 import { getLease, hasLease, leaseKeys, putLease, removeLease } from '../lease/records.ts'
 import { compact } from '../mvcc/compaction.ts'
+import type { WriteView } from '../mvcc/view.ts'
 import { deleteRange, type Mutation } from '../mvcc/write.ts'
 import type { DecodedCommand } from '../wire/command.ts'
 import { decodeRequest } from '../wire/decode.ts'
-import { Command_Kind, LeaseCheckpoints, MemberRecord } from '../wire/gen/internal.ts'
+import { AuthChange, Command_Kind, LeaseCheckpoints, MemberRecord } from '../wire/gen/internal.ts'
 import { CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
 import { decodeDeleteRangeRequest, decodePutRequest, decodeTxnRequest } from '../wire/kv-requests.ts'
 import { leaseGrantBody } from '../wire/responses.ts'
@@ -23,40 +39,99 @@ export interface CommandResult {
   readonly compactTo: Revision | null
 }
 
+/** What a command is executed with, beside the state. */
+export interface CommandContext {
+  /** Whether the answer is wanted here. Must not change what is applied, and does not. */
+  readonly wanted: boolean
+  /** Those of the state; brought up to date by what changes them. */
+  readonly rules: AccessRules
+  /** Of the command's entry. */
+  readonly index: Index
+}
+
 /**
- * Executes one write. All checks come before the first change, so that a refusal leaves no trace.
+ * Executes one write, for whoever may. All checks come before the first change, so that a refusal leaves no trace.
  *
  * @throws EtcdError the refusal, the same on every member.
  */
-export function executeCommand(mutation: Mutation, { kind, request }: DecodedCommand, wanted: boolean): CommandResult {
+export function executeCommand(mutation: Mutation, command: DecodedCommand, context: CommandContext): CommandResult {
+  const { kind, request } = command
+  const { wanted, rules } = context
+  const { view } = mutation
+  const allow = (operation: Operation): void => {
+    const denial = authorize(rules, view, callerOfFields(command.caller), operation)
+    if (denial !== null) throw new EtcdError(denial.reason, { cause: denial.rule })
+  }
   switch (kind) {
     case Command_Kind.PUT: {
       const put = decodePutRequest(request)
       checkPut(put)
-      checkPutAgainst(mutation.view, put, 'alone')
+      if (rules.enabled) allow(putOperation(put))
+      checkPutAgainst(view, put, 'alone')
       return withBody(executePut(mutation, put, wanted).body)
     }
     case Command_Kind.DELETE_RANGE: {
       const deletion = decodeDeleteRangeRequest(request)
       checkDeleteRange(deletion)
+      if (rules.enabled) allow(deleteOperation(deletion))
       return withBody(executeDeleteRange(mutation, deletion, wanted).body)
     }
-    case Command_Kind.TXN:
-      return withBody(executeTxn(mutation, decodeTxnRequest(request), wanted) ?? emptyBytes)
+    case Command_Kind.TXN: {
+      const txn = decodeTxnRequest(request)
+      if (rules.enabled) allow(txnOperation(txn))
+      return withBody(executeTxn(mutation, txn, wanted) ?? emptyBytes)
+    }
     case Command_Kind.COMPACT:
+      allow(root)
       return compactTo(mutation, decodeRequest(CompactionRequest, request))
     case Command_Kind.LEASE_GRANT:
+      allow(identity)
       return grant(mutation, decodeRequest(LeaseGrantRequest, request), wanted)
-    case Command_Kind.LEASE_REVOKE:
-      return revoke(mutation, leaseId(decodeRequest(LeaseRevokeRequest, request).ID))
+    case Command_Kind.LEASE_REVOKE: {
+      const id = leaseId(decodeRequest(LeaseRevokeRequest, request).ID)
+      allow(writingLease(id))
+      return revoke(mutation, id)
+    }
     case Command_Kind.LEASE_CHECKPOINT:
+      allow(memberOnly)
       return checkpoint(mutation, decodeRequest(LeaseCheckpoints, request))
     case Command_Kind.PUBLISH_MEMBER:
+      allow(memberOnly)
       return publishMember(mutation, decodeRequest(MemberRecord, request))
+    case Command_Kind.AUTH:
+      return withBody(changeAuth(view, context, decodeRequest(AuthChange, request), allow))
     case Command_Kind.NOOP:
       return withBody(emptyBytes)
     default:
       throw new EtcdError('invalidRequest', { cause: `unknown kind of command: ${kind}` })
+  }
+}
+
+/**
+ * A token is issued or renewed by the member that checked the password, or the token, for its caller.
+ *
+ * @returns of a token that was issued, the index of its entry in digits.
+ */
+function changeAuth(
+  view: WriteView,
+  { rules, index }: CommandContext,
+  { change }: AuthChange,
+  allow: (operation: Operation) => void,
+): Uint8Array {
+  if (change === undefined) throw new EtcdError('invalidRequest', { cause: 'a change of nothing' })
+  switch (change.$case) {
+    case 'issue_token':
+      allow(memberOnly)
+      issueToken(view, change.value)
+      return utf8(String(index))
+    case 'renew_token':
+      allow(memberOnly)
+      renewToken(view, change.value)
+      return emptyBytes
+    default:
+      allow(root)
+      if (changeRules(view, change)) rules.at(view)
+      return emptyBytes
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Applied, applyEntries } from '../apply/apply.ts'
 import type { CommittedBatch, WatchEvent } from '../apply/outcome.ts'
+import { AccessRules } from '../auth/access-rules.ts'
 import type { Index, MemberId, Revision } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { compactBatch } from '../mvcc/compaction.ts'
@@ -39,6 +40,7 @@ export class ApplyStage {
   readonly #state: StateStore
   readonly #hooks: ApplyStageHooks
   readonly #pace: CompactionPace
+  readonly #rules = new AccessRules()
   #waiting: Entry[] = []
   #busy = false
   #compacting: boolean
@@ -115,7 +117,7 @@ export class ApplyStage {
     this.#busy = true
     this.#state.transact(
       (view) => {
-        applied = applyEntries(view, batch, this.#hooks.wants)
+        applied = applyEntries(view, batch, this.#hooks.wants, this.#rules)
         revision = getRevision(view)
         this.#hooks.applied(applied)
       },

@@ -81,6 +81,7 @@ const commandKinds: Record<WriteKind, Command_Kind> = {
   compact: Command_Kind.COMPACT,
   leaseGrant: Command_Kind.LEASE_GRANT,
   leaseRevoke: Command_Kind.LEASE_REVOKE,
+  auth: Command_Kind.AUTH,
 }
 
 const requestTimeoutBaseMs = 5000

@@ -3,11 +3,12 @@
  * across threads (`threads/`); the proxy brings a third.
  */
 import type { CommittedBatch, Outcome } from '../apply/outcome.ts'
+import type { Caller } from '../auth/caller.ts'
 import type { ClusterId, Index, LeaseId, MemberId, Revision, Term } from '../base/ids.ts'
 import type { ReadView } from '../mvcc/view.ts'
 
 /** Write kinds, numbered as `leasehold.Command.Kind`. */
-export type WriteKind = 'put' | 'deleteRange' | 'txn' | 'compact' | 'leaseGrant' | 'leaseRevoke'
+export type WriteKind = 'put' | 'deleteRange' | 'txn' | 'compact' | 'leaseGrant' | 'leaseRevoke' | 'auth'
 
 /** Fixed for the life of a member. */
 export interface MemberInfo {
@@ -49,10 +50,11 @@ export interface HeldView {
 export interface Member {
   readonly info: MemberInfo
   /**
-   * Replicates a write and gives its verdict. `request` is the encoded client request of that kind, already validated.
+   * Replicates a write and gives its verdict. `request` is the encoded client request of that kind, already validated; of
+   * `auth`, an AuthChange. What `caller` may is judged once more where it is applied.
    * Rejects with EtcdError: timeouts, tooManyRequests, stopped. A rejected write may still take effect.
    */
-  propose(kind: WriteKind, request: Uint8Array): Promise<Outcome>
+  propose(kind: WriteKind, request: Uint8Array, caller?: Caller): Promise<Outcome>
   /** Resolves when `read` sees every write that was acknowledged anywhere before this call. Rejects with EtcdError. */
   readBarrier(): Promise<void>
   /** Runs `work` synchronously on the newest visible state. */

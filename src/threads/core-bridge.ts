@@ -1,7 +1,7 @@
 import type { CommittedBatch } from '../apply/outcome.ts'
 import { assert } from '../base/assert.ts'
 import type { Index, Revision } from '../base/ids.ts'
-import type { CoreHandle } from './core-handle.ts'
+import type { CoreHandle, ProposeDone } from './core-handle.ts'
 import { encodeCommitted, writeCoreRecords } from './core-records.ts'
 import { RecordWriter } from './record-writer.ts'
 import { readThreadRecords, type ThreadRecords } from './thread-records.ts'
@@ -118,8 +118,8 @@ export class CoreBridge {
     const core = this.#core
     const thread = this.#thread
     return {
-      propose: (call, kind, request) =>
-        core.propose(kind, request, (error, outcome) => {
+      propose: (call, kind, request, caller) => {
+        const done: ProposeDone = (error, outcome) => {
           if (error !== null) this.#failed(call, error)
           else {
             assert(outcome !== null, 'the core answers a proposal with an error or an outcome')
@@ -127,7 +127,9 @@ export class CoreBridge {
             if (outcome.ok) this.#await(0, outcome.revision)
             this.#scheduleFlush()
           }
-        }),
+        }
+        core.propose(kind, request, done, caller)
+      },
       readBarrier: (call) =>
         core.readBarrier((error, index) => {
           if (error !== null) this.#failed(call, error)

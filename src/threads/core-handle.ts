@@ -1,6 +1,9 @@
 import type { CommittedBatch, Outcome } from '../apply/outcome.ts'
+import type { Caller } from '../auth/caller.ts'
 import type { Index, LeaseId, MemberId, Revision, Term } from '../base/ids.ts'
 import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
+
+export type ProposeDone = (error: Error | null, outcome: Outcome | null) => void
 
 /**
  * All that the serving side needs of the core, in callbacks. `LocalMember` wraps one in the same thread, `CoreBridge`
@@ -9,7 +12,7 @@ import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../service
  */
 export interface CoreHandle {
   readonly info: MemberInfo
-  propose(kind: WriteKind, request: Uint8Array, done: (error: Error | null, outcome: Outcome | null) => void): void
+  propose(kind: WriteKind, request: Uint8Array, done: ProposeDone, caller: Caller): void
   /** Answers with the index that the visible state must have reached. */
   readBarrier(done: (error: Error | null, index: Index) => void): void
   renewLease(id: LeaseId, done: (error: Error | null, ttlSeconds: number) => void): void

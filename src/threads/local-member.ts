@@ -1,11 +1,12 @@
 import type { CommittedBatch, Outcome } from '../apply/outcome.ts'
+import { anonymous, type Caller } from '../auth/caller.ts'
 import { assert } from '../base/assert.ts'
 import type { LeaseId, MemberId, Revision, Term } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import type { HeldView, LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import { BarrierGate } from './barrier-gate.ts'
-import type { CoreHandle } from './core-handle.ts'
+import type { CoreHandle, ProposeDone } from './core-handle.ts'
 import { WriteVisibility } from './write-visibility.ts'
 
 /** The newest visible state, read in the core's own thread. */
@@ -38,13 +39,14 @@ export class LocalMember implements Member {
     })
   }
 
-  propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {
+  propose(kind: WriteKind, request: Uint8Array, caller: Caller = anonymous): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const answer = settle(resolve, reject)
-      this.#core.propose(kind, request, (error, outcome) => {
+      const done: ProposeDone = (error, outcome) => {
         if (outcome?.ok) this.#writes.answeredWith(outcome.revision)
         answer(error, outcome)
-      })
+      }
+      this.#core.propose(kind, request, done, caller)
     })
   }
 

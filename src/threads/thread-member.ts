@@ -1,4 +1,5 @@
 import type { CommittedBatch, Outcome } from '../apply/outcome.ts'
+import { anonymous, type Caller } from '../auth/caller.ts'
 import { assert } from '../base/assert.ts'
 import type { Index, LeaseId, MemberId, Revision, Term } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
@@ -121,8 +122,8 @@ export class ThreadMember implements Member {
     readCoreRecords(message, this.#records)
   }
 
-  propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {
-    return this.#ask<Outcome>((call) => this.#core.propose(call, kind, request))
+  propose(kind: WriteKind, request: Uint8Array, caller: Caller = anonymous): Promise<Outcome> {
+    return this.#ask<Outcome>((call) => this.#core.propose(call, kind, request, caller))
   }
 
   readBarrier(): Promise<void> {

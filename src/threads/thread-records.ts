@@ -1,3 +1,4 @@
+import { type Caller, callerFields, callerOfFields } from '../auth/caller.ts'
 import { unreachable } from '../base/assert.ts'
 import { type LeaseId, leaseId } from '../base/ids.ts'
 import type { WriteKind } from '../service/member.ts'
@@ -6,7 +7,7 @@ import type { RecordWriter } from './record-writer.ts'
 
 /** What a serving thread tells the core. `call` names a question until its answer has come. */
 export interface ThreadRecords {
-  propose(call: number, kind: WriteKind, request: Uint8Array): void
+  propose(call: number, kind: WriteKind, request: Uint8Array, caller: Caller): void
   readBarrier(call: number): void
   renewLease(call: number, id: LeaseId): void
   leaseTimes(call: number, id: LeaseId): void
@@ -20,7 +21,15 @@ export interface ThreadRecords {
   consumed(bytes: number): void
 }
 
-const writeKinds = ['put', 'deleteRange', 'txn', 'compact', 'leaseGrant', 'leaseRevoke'] as const satisfies WriteKind[]
+const writeKinds = [
+  'put',
+  'deleteRange',
+  'txn',
+  'compact',
+  'leaseGrant',
+  'leaseRevoke',
+  'auth',
+] as const satisfies WriteKind[]
 const kindNumbers: Record<WriteKind, number> = {
   put: 0,
   deleteRange: 1,
@@ -28,6 +37,7 @@ const kindNumbers: Record<WriteKind, number> = {
   compact: 3,
   leaseGrant: 4,
   leaseRevoke: 5,
+  auth: 6,
 }
 
 const tags = {
@@ -43,8 +53,14 @@ const tags = {
 }
 
 export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
-  propose: (call, kind, request) =>
-    void writer.uint8(tags.propose).uint32(call).uint8(kindNumbers[kind]).bytes(request),
+  propose(call, kind, request, caller) {
+    const { userId, tokenVersion, byMember } = callerFields(caller)
+    writer.uint8(tags.propose).uint32(call).uint8(kindNumbers[kind]).bytes(request)
+    writer
+      .double(userId)
+      .double(tokenVersion)
+      .uint8(byMember ? 1 : 0)
+  },
   readBarrier: (call) => void writer.uint8(tags.readBarrier).uint32(call),
   renewLease: (call, id) => void writer.uint8(tags.renewLease).uint32(call).id(id),
   leaseTimes: (call, id) => void writer.uint8(tags.leaseTimes).uint32(call).id(id),
@@ -54,6 +70,9 @@ export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
   released: (generation) => void writer.uint8(tags.released).uint32(generation),
   consumed: (bytes) => void writer.uint8(tags.consumed).double(bytes),
 })
+
+const readCaller = (reader: RecordReader): Caller =>
+  callerOfFields({ userId: reader.integer(), tokenVersion: reader.integer(), byMember: reader.uint8() === 1 })
 
 /** @throws InvariantError if the message is not what `writeThreadRecords` makes. */
 export function readThreadRecords(message: ArrayBuffer, to: ThreadRecords): void {
@@ -65,7 +84,7 @@ export function readThreadRecords(message: ArrayBuffer, to: ThreadRecords): void
         const call = reader.uint32()
         const kind = writeKinds[reader.uint8()]
         if (kind === undefined) unreachable(kind as never, 'write kind between threads')
-        to.propose(call, kind, reader.bytes())
+        to.propose(call, kind, reader.bytes(), readCaller(reader))
         break
       }
       case tags.readBarrier:

@@ -19,6 +19,7 @@ const kinds = {
   compact: Command_Kind.COMPACT,
   leaseGrant: Command_Kind.LEASE_GRANT,
   leaseRevoke: Command_Kind.LEASE_REVOKE,
+  auth: Command_Kind.AUTH,
 } as const satisfies Record<WriteKind, Command_Kind>
 
 /** A member that is its whole cluster: real apply and lessor over a state in memory, nothing between them. */
@@ -49,7 +50,12 @@ export class LoneMember extends FakeMember {
     this.proposed.push({ kind, request })
     const index = ++this.#index
     const command = { proposal_id: BigInt(index), member_id: this.info.memberId, kind: kinds[kind], request }
-    const entry = { term: 1, index, type: 'normal', data: Command.encode({ ...anonymousCommand, ...command }).finish() } as const
+    const entry = {
+      term: 1,
+      index,
+      type: 'normal',
+      data: Command.encode({ ...anonymousCommand, ...command }).finish(),
+    } as const
     const [applied] = applyEntries(this.#state, [entry], () => true)
     for (const change of applied!.leaseChanges) {
       if (change.kind === 'granted') granted(this.#lessor, change.id, change.ttlSeconds, performance.now())

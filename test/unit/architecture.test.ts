@@ -29,7 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
   grpc: ['base', 'errors.ts', 'wire', 'service', 'config', 'security'],
   threads: [
-    ...['base', 'errors.ts', 'wire', 'mvcc', 'apply', 'service', 'replica'],
+    ...['base', 'errors.ts', 'wire', 'mvcc', 'auth', 'apply', 'service', 'replica'],
     ...['config', 'logging', 'storage', 'security', 'grpc'],
   ],
   pki: ['base', 'x509'],

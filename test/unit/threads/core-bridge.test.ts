@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CommittedBatch } from '../../../src/apply/outcome.ts'
+import { anonymous } from '../../../src/auth/caller.ts'
 import { CommitEncoder, CoreBridge } from '../../../src/threads/core-bridge.ts'
 import { type CoreRecords, readCoreRecords } from '../../../src/threads/core-records.ts'
 import { RecordWriter } from '../../../src/threads/record-writer.ts'
@@ -122,8 +123,8 @@ test('a replacement that was kept back from a thread shows in what stands for it
 test('what the core answers a thread that is gone goes nowhere, and nothing waits for it', () => {
   const { core, bridge, posted, settle, say, commit } = openBridge()
   say((records) => {
-    records.propose(1, 'put', Uint8Array.of(1))
-    records.propose(2, 'put', Uint8Array.of(2))
+    records.propose(1, 'put', Uint8Array.of(1), anonymous)
+    records.propose(2, 'put', Uint8Array.of(2), anonymous)
     records.readBarrier(3)
   })
   let released = 0
@@ -136,7 +137,7 @@ test('what the core answers a thread that is gone goes nowhere, and nothing wait
   core.barriers[0]!(null, 1)
   bridge.stateReplaced(2, '/two', () => released++)
   commit({ put: 'a' })
-  say((records) => records.propose(4, 'put', Uint8Array.of(4)))
+  say((records) => records.propose(4, 'put', Uint8Array.of(4), anonymous))
   assert.deepEqual([posted.length, released, core.proposals.length], [0, 2, 2])
   assert.equal(core.committedListeners.size + core.leaderListeners.size, 0)
 })
@@ -152,7 +153,9 @@ test('a thread is told of the commit that its barrier or its answered write wait
   for (const wait of ['barrier', 'write', 'late write'] as const) {
     const { core, commit, say, settle, take } = openBridge()
     if (wait === 'late write') commit({ put: 'a', value: '1' })
-    say((records) => (wait === 'barrier' ? records.readBarrier(1) : records.propose(1, 'put', new Uint8Array(1))))
+    say((records) =>
+      wait === 'barrier' ? records.readBarrier(1) : records.propose(1, 'put', new Uint8Array(1), anonymous),
+    )
     const next = { index: core.appliedIndex() + 1, revision: core.revision() + 1 }
     const answered = wait === 'late write' ? core.revision() : next.revision
     if (wait === 'barrier') core.barriers[0]!(null, next.index)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { CommittedBatch, Outcome, WatchEvent } from '../../../src/apply/outcome.ts'
+import { anonymous, type Caller, memberCaller } from '../../../src/auth/caller.ts'
 import { InvariantError } from '../../../src/base/assert.ts'
 import { type LeaseId, leaseId, memberId } from '../../../src/base/ids.ts'
 import { EtcdError, type EtcdErrorReason, etcdErrors } from '../../../src/errors.ts'
@@ -41,13 +42,20 @@ const integer = fc.maxSafeNat()
 const bytes = fc.uint8Array({ maxLength: 3000 })
 const lease: fc.Arbitrary<LeaseId> = fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n).map(leaseId)
 const member = fc.bigInt(0n, 2n ** 64n - 1n).map(memberId)
-const kind = fc.constantFrom<WriteKind>('put', 'deleteRange', 'txn', 'compact', 'leaseGrant', 'leaseRevoke')
+const kind = fc.constantFrom<WriteKind>('put', 'deleteRange', 'txn', 'compact', 'leaseGrant', 'leaseRevoke', 'auth')
+const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
+const caller: fc.Arbitrary<Caller> = fc.oneof(
+  fc.constantFrom(anonymous, memberCaller),
+  fc
+    .tuple(positive, fc.option(positive, { nil: null }))
+    .map(([id, tokenVersion]): Caller => ({ kind: 'user', id, tokenVersion })),
+)
 const reason = fc.constantFrom(...(Object.keys(etcdErrors) as EtcdErrorReason[]))
 
 type Call<T> = { [K in keyof T]: T[K] extends (...parameters: infer P) => void ? readonly [K, ...P] : never }[keyof T]
 
 const threadCall: fc.Arbitrary<Call<ThreadRecords>> = fc.oneof(
-  fc.tuple(fc.constant('propose' as const), call, kind, bytes),
+  fc.tuple(fc.constant('propose' as const), call, kind, bytes, caller),
   fc.tuple(fc.constant('readBarrier' as const), call),
   fc.tuple(fc.constant('renewLease' as const), call, lease),
   fc.tuple(fc.constant('leaseTimes' as const), call, lease),
@@ -165,10 +173,10 @@ test('a writer goes on after its buffer was taken', () => {
   const records = writeThreadRecords(writer)
   const big = new Uint8Array(100_000).fill(7)
   for (const request of [big, new Uint8Array(1), big]) {
-    records.propose(1, 'put', request)
+    records.propose(1, 'put', request, anonymous)
     const { calls, to } = recorder<ThreadRecords>()
     readThreadRecords(writer.take(), to)
-    assert.deepEqual(calls, [plain(['propose', 1, 'put', request])])
+    assert.deepEqual(calls, [plain(['propose', 1, 'put', request, anonymous])])
     assert.ok(writer.isEmpty)
   }
 })
