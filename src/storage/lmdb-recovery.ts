@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { join } from 'node:path'
 import { readBootId } from './boot-id.ts'
@@ -51,6 +51,17 @@ export async function markBooted(dir: string): Promise<void> {
   }
   await realFileSystem.rename(temporary, join(dir, bootFileName))
   await realFileSystem.syncDir(dir)
+}
+
+/**
+ * A flush of `dir` has failed, after which the system may forget pages that it could not write: the next opening goes
+ * back to the last checkpoint, in this run of the system too. Never throws: where even this fails there is nothing
+ * else to try.
+ */
+export function distrustPages(dir: string): void {
+  try {
+    truncateSync(join(dir, bootFileName))
+  } catch {}
 }
 
 function removeFiles(dir: string, names: readonly string[]): void {

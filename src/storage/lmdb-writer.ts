@@ -3,7 +3,7 @@ import type { Done } from '../replica/ports.ts'
 import { diskIsFull } from './free-space.ts'
 import { LmdbCheckpoints } from './lmdb-checkpoints.ts'
 import { openTables, type TablesEnv } from './lmdb-env.ts'
-import { markBooted, recoverEnvironment } from './lmdb-recovery.ts'
+import { distrustPages, markBooted, recoverEnvironment } from './lmdb-recovery.ts'
 import { LmdbView } from './lmdb-view.ts'
 import { asError, StorageError } from './storage-error.ts'
 
@@ -76,7 +76,10 @@ export class LmdbWriter {
   flush(done: Done): void {
     this.#view.writtenBytes = 0
     this.#checkpoints.take((error) => {
-      if (error !== null) this.#fail(error, 'flush')
+      if (error !== null) {
+        distrustPages(this.env.path)
+        this.#fail(error, 'flush')
+      }
       done(this.#failure ?? undefined)
     })
   }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
 import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -110,6 +112,37 @@ test('lmdb: a checkpoint that was not written in full is not used, the one befor
     await writeFile(join(files, 'boot'), 'another run of the system')
     const again = await open(dir)
     assert.ok(isDeepStrictEqual(again.read(dump), before), 'another state')
+    await again.close()
+  }))
+
+test('lmdb: after a flush that failed the next start goes back to the checkpoint, in the same run of the system', (t) =>
+  inDir(async (base) => {
+    const dir = join(base, 'state')
+    const data = join(dir, 'state-1', 'data.mdb')
+    const store = await open(dir)
+    const random = seededRandom(12)
+    await randomWrites(store, random)
+    await flush(store)
+    const flushed = store.read(dump)
+    await copyFile(data, join(base, 'data.mdb'))
+    for (let i = 0; i < 10; i++) await randomWrites(store, random)
+    const failing = t.mock.method(fs, 'fdatasync', (_: number, done: (error: Error) => void) =>
+      setImmediate(done, new Error('input/output error')),
+    )
+    syncBuiltinESMExports()
+    await assert.rejects(flush(store), /state-1: flush failed: input\/output error/)
+    failing.mock.restore()
+    syncBuiltinESMExports()
+    await store.close()
+
+    // Of what it could not write the system has kept the first two pages.
+    const [before, after] = await Promise.all([readFile(join(base, 'data.mdb')), readFile(data)])
+    const dropped = Buffer.alloc(after.length)
+    before.copy(dropped)
+    after.copy(dropped, 0, 0, 2 * pageBytes)
+    await writeFile(data, dropped)
+    const again = await open(dir)
+    assert.ok(isDeepStrictEqual(again.read(dump), flushed), 'another state')
     await again.close()
   }))
 
