@@ -12,6 +12,7 @@ import { bootstrapCluster, type InitialCluster } from './config/bootstrap.ts'
 import type { MemberConfig } from './config/member-config.ts'
 import { EtcdError } from './errors.ts'
 import { getClusterId } from './mvcc/meta.ts'
+import { makeOwnCertificates, startRenewer } from './own-certificates.ts'
 import { createPeers, type PeerMembers } from './peer/peers.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
@@ -69,6 +70,7 @@ async function compose(
   const self = cluster.members.find((member) => member.name === config.name)
   if (!self) throw new Error(`--initial-cluster does not contain --name ${config.name}`)
   // What is wrong with the files should be known before there is anything on disk.
+  makeOwnCertificates(config, log)
   const tls = new MemberTls(config, log)
   if (config.clientTls?.trustedCaFile == null)
     log.warn('clients are not authenticated: whoever reaches the client port may read and write everything')
@@ -107,6 +109,7 @@ async function compose(
   }
   let replica: Replica
   const transport = createPeers({
+    clusterToken: config.initialClusterToken,
     self: { clusterId: cluster.clusterId, memberId: self.id },
     members: peerUrlsById(knownMembers()),
     listenUrls: config.listenPeerUrls,
@@ -153,6 +156,8 @@ async function compose(
   announce(config, replica, self.id, log)
   tls.start()
   closers.push(async () => tls.stop())
+  const renewer = startRenewer(config, log, (succeeded) => tls.renewed(succeeded))
+  closers.push(async () => renewer.stop())
 
   return {
     failed: failure.promise,
@@ -174,7 +179,7 @@ const initialRecords = (cluster: InitialCluster): MemberRecord[] =>
   }))
 
 const peerUrlsById = (records: readonly MemberRecord[]): PeerMembers =>
-  new Map(records.map((record) => [memberId(record.id), { peerUrls: record.peer_urls }]))
+  new Map(records.map((record) => [memberId(record.id), { peerUrls: record.peer_urls, name: record.name }]))
 
 /**
  * A fresh state begins with what the flags say; an old one must be this cluster's. In an existing cluster it begins

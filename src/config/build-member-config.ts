@@ -28,6 +28,8 @@ const maxRequestBytesMax = 32 * 1024 * 1024
 /** Longest that Node's timers wait. */
 const timerMsMax = 2 ** 31 - 1
 const watchProgressIntervalMsMin = 100
+/** Every login leaves a row in the state for so long. */
+const authTokenTtlSecondsMax = 30 * 24 * 60 * 60
 
 /**
  * Checks all settings and puts them into the form that the rest of the program uses.
@@ -38,15 +40,16 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
   settings.refuseUnsupported()
   const name = nameOf(settings)
   const insecure = settings.bool('insecure')
-  const clientTls = tlsFilesOf(settings, clientTlsFlags, cwd)
-  const peerTls = tlsFilesOf(settings, peerTlsFlags, cwd)
+  const dataDir = resolve(cwd, dataDirOf(settings, name))
+  const clientTls = tlsFilesOf(settings, clientTlsFlags, cwd, dataDir)
+  const peerTls = tlsFilesOf(settings, peerTlsFlags, cwd, dataDir)
 
   const listenUrls = (flag: string, tls: MemberConfig['clientTls'], tlsFlags: TlsFlags): GivenUrl[] => {
     const urls = parseGivenUrls(flag, settings.list(flag))
     for (const url of urls) {
       requireBindable(flag, url)
       requireMatchingScheme(flag, url, tls, tlsFlags)
-      requireSafeListener(flag, url, insecure)
+      requireSafeListener(flag, url, insecure, tls)
     }
     return urls
   }
@@ -73,7 +76,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
   const walDir = settings.text('wal-dir')
   return {
     name,
-    dataDir: resolve(cwd, dataDirOf(settings, name)),
+    dataDir,
     walDir: walDir === '' ? null : resolve(cwd, walDir),
     listenClientUrls: listenClientUrls.map(({ url }) => url),
     advertiseClientUrls: advertiseClientUrls.map(({ text }) => text),
@@ -84,6 +87,8 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     initialClusterToken: settings.text('initial-cluster-token'),
     clientTls,
     peerTls,
+    selfSignedYears: settings.integer('self-signed-cert-validity', 1, 100),
+    ...renewalOf(settings, [clientTls, peerTls], cwd),
     peerSkipClientSanVerification: settings.bool('experimental-peer-skip-client-san-verification'),
     heartbeatIntervalMs,
     electionTimeoutMs,
@@ -99,10 +104,24 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     grpcKeepaliveTimeoutMs: timerMsOf(settings, 'grpc-keepalive-timeout'),
     enableGrpcReflection: settings.bool('enable-grpc-reflection'),
     watchProgressIntervalMs: watchProgressIntervalOf(settings),
+    authTokenTtlSeconds: authTokenTtlOf(settings),
+    bcryptCost: settings.integer('bcrypt-cost', 4, 31),
     leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores),
     logLevel: logLevelOf(settings),
     reportedVersion: parseReportedVersion(settings.text('reported-version')),
+  }
+}
+
+function renewalOf(settings: Settings, sides: readonly MemberConfig['clientTls'][], cwd: string) {
+  const dirs = settings.list('pki-dir')
+  const passphrase = settings.text('pki-passphrase-file')
+  if (dirs.length > 0 && !sides.some((tls) => tls !== null && !tls.selfSigned))
+    throw new ConfigError('pki-dir', 'needs --cert-file or --peer-cert-file: there is no certificate to renew')
+  if (passphrase !== '' && dirs.length === 0) throw new ConfigError('pki-passphrase-file', 'needs --pki-dir')
+  return {
+    pkiDirs: dirs.map((dir) => resolve(cwd, dir)),
+    pkiPassphraseFile: passphrase === '' ? null : resolve(cwd, passphrase),
   }
 }
 
@@ -167,6 +186,13 @@ function watchProgressIntervalOf(settings: Settings): number {
   if (ms < watchProgressIntervalMsMin)
     throw new ConfigError(flag, `${settings.text(flag)} is less than ${watchProgressIntervalMsMin}ms`)
   return ms
+}
+
+/** Of the two kinds of tokens that etcd has, the simple one. */
+function authTokenTtlOf(settings: Settings): number {
+  const kind = settings.text('auth-token')
+  if (kind !== 'simple') throw new ConfigError('auth-token', `${JSON.stringify(kind)} is not supported, only simple is`)
+  return settings.integer('auth-token-ttl', 1, authTokenTtlSecondsMax)
 }
 
 function leaseCheckpointsOf(settings: Settings): boolean {

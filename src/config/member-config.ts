@@ -14,6 +14,11 @@ export interface MemberConfig {
   readonly initialClusterToken: string
   readonly clientTls: TlsFiles | null
   readonly peerTls: TlsFiles | null
+  /** Of certificates that the member makes itself. */
+  readonly selfSignedYears: number
+  /** Absolute. Where the member's own certificates are renewed; empty: nowhere. */
+  readonly pkiDirs: readonly string[]
+  readonly pkiPassphraseFile: string | null
   /** Members' certificates are good from any address. */
   readonly peerSkipClientSanVerification: boolean
   readonly heartbeatIntervalMs: number
@@ -31,6 +36,10 @@ export interface MemberConfig {
   /** Whether clients may ask what can be called, by the gRPC server reflection protocol. */
   readonly enableGrpcReflection: boolean
   readonly watchProgressIntervalMs: number
+  /** How long a token lives after it was used. */
+  readonly authTokenTtlSeconds: number
+  /** Rounds of password hashing, as a power of two. */
+  readonly bcryptCost: number
   /** Whether the leader writes into the log how much time long leases have left. */
   readonly leaseCheckpoints: boolean
   /** 0: everything in the core's thread. */

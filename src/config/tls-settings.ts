@@ -15,6 +15,9 @@ export interface TlsFlags {
   readonly allowedHostname: string
   /** Null: there is no such flag on this side. */
   readonly allowedCn: string | null
+  readonly auto: string
+  /** Folder inside the data folder for certificates of the member's own making, as in etcd. */
+  readonly autoDir: string
 }
 
 export const clientTlsFlags: TlsFlags = {
@@ -25,6 +28,8 @@ export const clientTlsFlags: TlsFlags = {
   crl: 'client-crl-file',
   allowedHostname: 'client-cert-allowed-hostname',
   allowedCn: null,
+  auto: 'auto-tls',
+  autoDir: 'fixtures/client',
 }
 
 export const peerTlsFlags: TlsFlags = {
@@ -35,10 +40,12 @@ export const peerTlsFlags: TlsFlags = {
   crl: 'peer-crl-file',
   allowedHostname: 'peer-cert-allowed-hostname',
   allowedCn: 'peer-cert-allowed-cn',
+  auto: 'peer-auto-tls',
+  autoDir: 'fixtures/peer',
 }
 
 /** @returns null if there is no certificate. A half-made TLS setup is refused rather than served without. */
-export function tlsFilesOf(settings: Settings, flags: TlsFlags, cwd: string): TlsFiles | null {
+export function tlsFilesOf(settings: Settings, flags: TlsFlags, cwd: string, dataDir: string): TlsFiles | null {
   const cert = settings.text(flags.cert)
   const key = settings.text(flags.key)
   const ca = settings.text(flags.ca)
@@ -57,6 +64,19 @@ export function tlsFilesOf(settings: Settings, flags: TlsFlags, cwd: string): Tl
     if (flag !== null && set && ca === '') throw new ConfigError(flag, `needs --${flags.ca}`)
   }
   const protocol = protocolOf(settings)
+  if (settings.bool(flags.auto)) {
+    if (cert !== '') throw new ConfigError(flags.auto, `conflicts with --${flags.cert}: use one of them`)
+    const file = (name: string): string => resolve(cwd, dataDir, flags.autoDir, name)
+    return {
+      ...demands,
+      ...protocol,
+      certFile: file('cert.pem'),
+      keyFile: file('key.pem'),
+      trustedCaFile: null,
+      clientCertAuth: false,
+      selfSigned: true,
+    }
+  }
   if (cert === '') return null
   return {
     ...demands,
@@ -112,10 +132,18 @@ export function requireMatchingScheme(flag: string, given: GivenUrl, tls: TlsFil
   if (given.url.protocol === 'https:' && tls === null)
     throw new ConfigError(flag, `${given.text} needs --${flags.cert} and --${flags.key}`)
   if (given.url.protocol === 'http:' && tls !== null)
-    throw new ConfigError(flag, `${given.text} would be plaintext although --${flags.cert} is set; use https`)
+    throw new ConfigError(
+      flag,
+      `${given.text} would be plaintext although --${tls.selfSigned ? flags.auto : flags.cert} is set; use https`,
+    )
 }
 
-export function requireSafeListener(flag: string, given: GivenUrl, insecure: boolean): void {
+export function requireSafeListener(flag: string, given: GivenUrl, insecure: boolean, tls: TlsFiles | null): void {
+  if (tls?.selfSigned === true && !isLoopback(given.url) && !insecure)
+    throw new ConfigError(
+      flag,
+      `${given.text} would authenticate nobody beyond this machine; use certificates, or allow it with --insecure`,
+    )
   if (given.url.protocol === 'http:' && !isLoopback(given.url) && !insecure)
     throw new ConfigError(
       flag,

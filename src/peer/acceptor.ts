@@ -12,6 +12,7 @@ import { encodeAnswer, readCall } from './calls.ts'
 import { PeerConnection } from './connection.ts'
 import { FrameType, FrameWriter, PeerProtocolError } from './frame.ts'
 import { helloFrame, Refusal, readHello } from './hello.ts'
+import { isBoundTo, presentedUris } from './member-binding.ts'
 import { decodeMessage } from './message-codec.ts'
 import type { PeerContext } from './peer-context.ts'
 import { callsWaitingMax, helloFrameBytesMax, peerAlpn, peerProtocolVersion, strangersMax } from './peer-limits.ts'
@@ -142,14 +143,17 @@ export class Acceptor {
 
   /** The empty string, or why not. */
   #judge(connection: PeerConnection, hello: PeerHello): string {
-    const { self, tls } = this.#context
+    const { self, tls, clusterToken, nameOf } = this.#context
     if (hello.version !== peerProtocolVersion) return Refusal.Version
     if (hello.cluster_id !== self.clusterId) return Refusal.WrongCluster
     if (hello.to !== self.memberId) return Refusal.WrongMember
     const urls = this.#directory.urlsOf(memberId(hello.from))
     if (urls === undefined) return Refusal.UnknownMember
-    if (tls?.material.verifyClients === true && !namesOneOf(connection.socket, urls)) return Refusal.Certificate
-    return ''
+    if (tls?.material.verifyClients !== true) return ''
+    if (!namesOneOf(connection.socket, urls)) return Refusal.Certificate
+    if (clusterToken === null) return ''
+    const uris = presentedUris(connection.socket as TLSSocket)
+    return isBoundTo(uris, clusterToken, nameOf(memberId(hello.from))) ? '' : Refusal.Binding
   }
 }
 

@@ -7,7 +7,8 @@ import { hostAndPort } from '../security/tls-listener.ts'
 import type { PeerHello_Purpose } from '../wire/gen/internal.ts'
 import { PeerConnection } from './connection.ts'
 import type { FrameWriter } from './frame.ts'
-import { helloFrame, judgeAnswer, readHello } from './hello.ts'
+import { helloFrame, judgeAnswer, Refusal, readHello } from './hello.ts'
+import { isBoundTo, presentedUris } from './member-binding.ts'
 import type { PeerContext } from './peer-context.ts'
 import { helloFrameBytesMax, peerAlpn } from './peer-limits.ts'
 
@@ -51,6 +52,11 @@ export function dial(context: PeerContext, options: DialOptions): PeerConnection
       const secured = socket as TLSSocket
       const refusal = context.tls.refusalOf(secured)
       if (refusal !== null) return connection.close(refusal)
+      const { clusterToken, tls } = context
+      if (clusterToken !== null && tls.material.verifyClients) {
+        if (!isBoundTo(presentedUris(secured), clusterToken, context.nameOf(to)))
+          return connection.close(Refusal.Binding)
+      }
       if (secured.alpnProtocol !== peerAlpn) return connection.close('the other side does not speak the peer protocol')
     }
     socket.write(helloFrame(self.clusterId, self.memberId, to, options.purpose))

@@ -10,6 +10,7 @@ export const Refusal = {
   WrongMember: 'not the member you are looking for',
   UnknownMember: 'not a member of this cluster, or not any more',
   Certificate: 'certificate does not name an address of that member',
+  Binding: 'certificate is bound to another member',
 } as const
 
 export function helloFrame(

@@ -63,6 +63,15 @@ export class MemberRoster {
     return others
   }
 
+  /** What a member is called; empty if that is not known. */
+  nameOf(member: MemberId): string {
+    for (const members of [this.#own, ...this.#vouched.values()]) {
+      const name = members.get(member)?.name ?? ''
+      if (name !== '') return name
+    }
+    return ''
+  }
+
   #add(others: Map<MemberId, URL[]>, member: MemberId, peerUrls: readonly string[]): void {
     if (member === this.#self || others.has(member)) return
     const urls: URL[] = []

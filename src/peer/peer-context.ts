@@ -12,6 +12,10 @@ export interface PeerContext {
   readonly log: Log
   readonly timeouts: PeerTimeouts
   readonly keepalive: Keepalive
+  /** What the cluster calls itself in certificates that are bound to one member; null: such a binding is not looked at. */
+  readonly clusterToken: string | null
+  /** What a member is called; empty if that is not known. */
+  nameOf(member: MemberId): string
   /** Null: plaintext. */
   readonly tls: DialerTls | null
 }

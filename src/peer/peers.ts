@@ -23,6 +23,8 @@ import { type SnapshotSender, sendSnapshot } from './snapshot-sender.ts'
 export type { PeerMembers }
 
 export interface PeersOptions {
+  /** `--initial-cluster-token`: certificates may be bound to one member of the cluster of this name. Absent: not looked at. */
+  readonly clusterToken?: string
   readonly self: { readonly clusterId: ClusterId; readonly memberId: MemberId }
   /** This one may be among them and is passed over. */
   readonly members: PeerMembers
@@ -57,8 +59,18 @@ export function createPeers(options: PeersOptions): PeerTransport {
   const timeouts = { ...defaultPeerTimeouts, ...options.timeouts }
   const source = options.tls === null ? null : TlsSource.of(options.tls)
   const tls = source === null ? null : new DialerTls(source, log, options.tlsCounts)
-  const context: PeerContext = { self, events, log, timeouts, keepalive: new Keepalive(timeouts), tls }
   const scheme = tls === null ? 'http:' : 'https:'
+  const roster = new MemberRoster(self.memberId, scheme, log)
+  const context: PeerContext = {
+    self,
+    events,
+    log,
+    timeouts,
+    keepalive: new Keepalive(timeouts),
+    clusterToken: options.clusterToken ?? null,
+    nameOf: (member) => roster.nameOf(member),
+    tls,
+  }
   for (const url of options.listenUrls) {
     if (url.protocol !== scheme) throw new Error(`peer listen URL ${url.href}: the scheme must be ${scheme}//`)
   }
@@ -66,7 +78,6 @@ export function createPeers(options: PeersOptions): PeerTransport {
   const links = new Map<MemberId, PeerLink>()
   const snapshots = new Set<SnapshotSender>()
   const listeners: Listener[] = []
-  const roster = new MemberRoster(self.memberId, scheme, log)
   let state: 'new' | 'started' | 'closed' = 'new'
 
   const { resolver = null } = options

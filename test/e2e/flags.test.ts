@@ -26,8 +26,11 @@ for (const { args, env = {}, reason } of [
   { args: ['--nmae=a'], reason: 'unknown flag --nmae' },
   { args: ['stray'], reason: '"stray" is not a flag' },
   { args: ['--name'], reason: '--name: needs a value' },
-  { args: ['--auto-tls'], reason: 'flag --auto-tls is not supported yet' },
-  { args: ['--peer-crl-file', 'x'], reason: 'flag --peer-crl-file is not supported yet' },
+  {
+    args: ['--auto-tls'],
+    reason: '--listen-client-urls: http://localhost:2379 would be plaintext although --auto-tls is set; use https',
+  },
+  { args: ['--peer-crl-file', 'x'], reason: '--peer-crl-file: needs --peer-trusted-ca-file' },
   { args: [], env: { ETCD_ENABLE_V2: 'true' }, reason: 'flag --enable-v2 is not supported yet' },
   {
     args: ['--election-timeout=100'],

@@ -33,9 +33,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...['config', 'logging', 'storage', 'security', 'grpc'],
   ],
   pki: ['base', 'x509'],
+  'own-certificates.ts': ['base', 'config', 'pki'],
   'node.ts': [
     ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica', 'service'],
-    ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'threads'],
+    ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'threads', 'own-certificates.ts'],
   ],
   cli: ['base', 'wire', 'config', 'logging', 'x509', 'pki', 'node.ts'],
 }

@@ -30,6 +30,9 @@ test('without flags a member is what etcd makes of none', () => {
     initialClusterToken: 'etcd-cluster',
     clientTls: null,
     peerTls: null,
+    selfSignedYears: 1,
+    pkiDirs: [],
+    pkiPassphraseFile: null,
     peerSkipClientSanVerification: false,
     heartbeatIntervalMs: 100,
     electionTimeoutMs: 1000,
@@ -99,6 +102,7 @@ test('what is asked of certificates, and the protocol', () => {
     tlsVersionMin: 'TLSv1.2',
     tlsVersionMax: 'TLSv1.2',
     crlGraceMs: 3_600_000,
+    selfSigned: false,
   }
   const { certFile, keyFile, trustedCaFile, clientCertAuth, ...clients } = config.clientTls!
   assert.deepEqual(clients, {
@@ -143,7 +147,7 @@ for (const { flags, field, want } of [
   { flags: '--name a --name b', field: 'name', want: 'b' },
   // What etcd has and we have not may be given with the value that it has anyway.
   {
-    flags: '--auto-tls=false --strict-reconfig-check --quota-backend-bytes 0 --max-wals=5',
+    flags: '--strict-reconfig-check --quota-backend-bytes 0 --max-wals=5',
     field: 'name',
     want: 'default',
   },
@@ -242,8 +246,33 @@ for (const { flags, flag, message } of [
     flag: 'initial-cluster',
     message: /there twice/,
   },
+  // Certificates of its own making, or renewed.
+  { flags: '--auto-tls', flag: 'listen-client-urls', message: /would be plaintext although --auto-tls is set/ },
+  {
+    flags: `--auto-tls ${tls.replace(/--trusted.*/, '')} ${httpsClients}`,
+    flag: 'auto-tls',
+    message: /conflicts with --cert-file/,
+  },
+  { flags: `--peer-auto-tls ${peerTls}`, flag: 'peer-auto-tls', message: /conflicts with --peer-cert-file/ },
+  {
+    flags: `--auto-tls --trusted-ca-file ca.pem ${httpsClients}`,
+    flag: 'trusted-ca-file',
+    message: /needs --cert-file/,
+  },
+  {
+    flags: `--auto-tls --client-cert-auth ${httpsClients}`,
+    flag: 'client-cert-auth',
+    message: /needs --trusted-ca-file/,
+  },
+  {
+    flags: '--auto-tls --listen-client-urls https://10.0.0.1:2379 --advertise-client-urls https://10.0.0.1:2379',
+    flag: 'listen-client-urls',
+    message: /would authenticate nobody beyond this machine/,
+  },
+  { flags: '--self-signed-cert-validity 0', flag: 'self-signed-cert-validity', message: /0 is not between 1 and 100/ },
+  { flags: '--pki-dir ca', flag: 'pki-dir', message: /there is no certificate to renew/ },
+  { flags: '--pki-passphrase-file p', flag: 'pki-passphrase-file', message: /needs --pki-dir/ },
   // Known to etcd, not built.
-  { flags: '--auto-tls', flag: null, message: /^flag --auto-tls is not supported yet$/ },
   { flags: '--client-crl-file x.crl', flag: 'client-crl-file', message: /needs --trusted-ca-file/ },
   { flags: '--peer-crl-file x.crl', flag: 'peer-crl-file', message: /needs --peer-trusted-ca-file/ },
   { flags: '--peer-cert-allowed-cn m', flag: 'peer-cert-allowed-cn', message: /needs --peer-trusted-ca-file/ },
@@ -307,3 +336,26 @@ for (const flag of flagsByName.values()) {
     assert.throws(() => build(`--${flag.name}=${other}`), { message: `flag --${flag.name} is not supported yet` })
   })
 }
+
+test('certificates of its own making lie in the data folder, and only encrypt', () => {
+  const { clientTls, peerTls } = build(
+    `--data-dir d --auto-tls ${httpsClients} --peer-auto-tls --listen-peer-urls https://127.0.0.1:2380 --initial-advertise-peer-urls https://127.0.0.1:2380`,
+  )
+  const rest = { ...tlsDefaults, trustedCaFile: null, clientCertAuth: false, selfSigned: true }
+  assert.deepEqual(clientTls, {
+    ...rest,
+    certFile: '/srv/d/fixtures/client/cert.pem',
+    keyFile: '/srv/d/fixtures/client/key.pem',
+  })
+  assert.deepEqual(peerTls, {
+    ...rest,
+    certFile: '/srv/d/fixtures/peer/cert.pem',
+    keyFile: '/srv/d/fixtures/peer/key.pem',
+  })
+  const beyond = 'https://10.0.0.1:2379'
+  assert.equal(
+    build(`--auto-tls --insecure --listen-client-urls ${beyond} --advertise-client-urls ${beyond}`).clientTls
+      ?.selfSigned,
+    true,
+  )
+})

@@ -28,6 +28,7 @@ export interface FakeReplicaOptions {
   readonly members?: PeerMembers
   readonly tls?: TlsFiles | TlsSource | null
   readonly port?: number
+  readonly clusterToken?: string
   readonly timeouts?: Partial<PeerTimeouts>
 }
 
@@ -51,6 +52,7 @@ export function fakeReplica(options: FakeReplicaOptions): FakeReplica {
   const transport = createPeers({
     self: { clusterId: options.cluster ?? cluster, memberId: memberId(options.id) },
     members: options.members ?? new Map(),
+    ...(options.clusterToken === undefined ? {} : { clusterToken: options.clusterToken }),
     listenUrls: [new URL(`${tls === null ? 'http' : 'https'}://127.0.0.1:${options.port ?? 0}`)],
     tls,
     events,

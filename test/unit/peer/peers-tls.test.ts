@@ -142,3 +142,43 @@ function fakeReplicaWithUrl(url: string, tls: TlsFiles): void {
     log: silentLog,
   })
 }
+
+for (const { name, uris, want } of [
+  { name: 'to this member of this cluster', uris: ['leasehold://c1/two'], want: true },
+  { name: 'to several, of which it is one', uris: ['leasehold://c1/one', 'leasehold://c1/two'], want: true },
+  { name: 'to nobody', uris: ['spiffe://c1/one'], want: true },
+  { name: 'to another member with the same addresses', uris: ['leasehold://c1/one'], want: false },
+  { name: 'to a member of another cluster', uris: ['leasehold://c2/two'], want: false },
+]) {
+  test(`a certificate that is bound ${name} is ${want ? 'taken' : 'refused by both ends'}`, async () => {
+    const token = { clusterToken: 'c1' }
+    const one = make({
+      id: 1n,
+      tls: authority.leaf(`bound-1-${uris.length}-${want}-${name.length}`, { uris: ['leasehold://c1/one'] }),
+      ...token,
+    })
+    const two = make({
+      id: 2n,
+      tls: authority.leaf(`bound-2-${uris.length}-${want}-${name.length}`, { uris }),
+      ...token,
+    })
+    await one.transport.start()
+    await two.transport.start()
+    const members = new Map(
+      (
+        [
+          [one, 'one'],
+          [two, 'two'],
+        ] as const
+      ).map(([each, called]) => [each.id, { peerUrls: [`https://127.0.0.1:${each.port()}`], name: called }]),
+    )
+    for (const each of [one, two]) each.transport.setMembers(members)
+    const isConnected = () => one.transport.connectedMs(two.id) !== null && two.transport.connectedMs(one.id) !== null
+    if (want) return until('both are connected', isConnected)
+    const says = (line: string) => line.includes('certificate is bound to another member')
+    await until('the listener says why', () => one.warnings.some((line) => says(line) && line.includes('refused')))
+    await until('the dialer says why', () => one.warnings.some((line) => says(line) && line.includes('cannot connect')))
+    assert.equal(one.transport.connectedMs(two.id), null)
+    assert.equal(two.transport.connectedMs(one.id), null)
+  })
+}
