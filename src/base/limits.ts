@@ -2,11 +2,10 @@
 export const limits = {
   /** gRPC frames may exceed `--max-request-bytes` by this much before the transport refuses them. */
   grpcOverheadBytes: 512 * 1024,
-  /**
-   * What reads may take of one turn of a serving thread's event loop: those that begin in it, and again those that take
-   * longer.
-   */
-  readStepMs: 2,
+  /** What reads that begin in one turn of a serving thread's event loop may take of it, before they go on later. */
+  readBeginMs: 2,
+  /** What reads that go on may take of a turn; a write of somebody else's takes three or four turns. */
+  readStepMs: 0.5,
   /** Reads of one serving thread that take more than a turn: how many go on at a time, and how many wait to begin. */
   longReadsMax: 4,
   longReadsWaitingMax: 1000,

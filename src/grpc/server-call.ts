@@ -37,6 +37,9 @@ export const withoutBody: ResponseOptions = { endStream: true, sendDate: false }
 /** Up to here a message and its prefix are copied into one piece, which costs less than two writes. */
 const joinedBytesMax = 64 * 1024
 
+/** Parts of a long answer that are written in one turn: a quarter of a megabyte, unless values are large. */
+const partsAtOnce = 4
+
 /**
  * One call on its HTTP/2 stream: messages in and out, one status at the end, whatever way it ends. What kind of call it
  * is, is the business of who extends this.
@@ -137,8 +140,7 @@ export abstract class ServerCall implements MessageSink {
     this.#count(prefixBytes + message.length)
     if (message instanceof LongAnswer) {
       stream.write(prefixOf(message))
-      for (const part of message.parts) stream.write(part)
-      stream.end()
+      this.#sendParts(message.parts, 0)
     } else if (message.length > joinedBytesMax) {
       stream.write(prefixOf(message))
       stream.end(message)
@@ -146,6 +148,22 @@ export abstract class ServerCall implements MessageSink {
       stream.end(framed(message))
     }
     this.life.end()
+  }
+
+  /** Some at a time: whatever HTTP/2 has been given is encrypted in one stretch, as far as the client's window goes. */
+  #sendParts(parts: readonly Uint8Array[], from: number): void {
+    const stream = this.#stream
+    if (stream.closed || stream.destroyed) return
+    if (from >= parts.length) {
+      stream.end()
+      return
+    }
+    const to = from + partsAtOnce
+    const goOn = (): void => void setImmediate(() => this.#sendParts(parts, to))
+    stream.cork()
+    for (const part of parts.slice(from, Math.min(to, parts.length) - 1)) stream.write(part)
+    stream.write(parts[Math.min(to, parts.length) - 1]!, goOn)
+    stream.uncork()
   }
 
   /** Sends one of many messages. `taken` is called when it is on its way to the client. */

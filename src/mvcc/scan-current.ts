@@ -34,7 +34,7 @@ export function* scanCurrent(view: ReadView, range: KeyRange, reverse = false): 
 }
 
 /** Counting a key takes a fiftieth of what reading it takes. */
-const keysCountedPerStep = 64 * rowsPerStep
+const keysCountedPerStep = 128 * rowsPerStep
 
 /** The number of live keys in a range; reads them only if a bound is a long key. */
 export function* countCurrent(view: ReadView, range: KeyRange): Steps<number> {

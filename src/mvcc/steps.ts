@@ -1,6 +1,6 @@
 /**
  * Work on one view that can pause. Whoever runs it may let others go on between two steps, or not; the view must stay the
- * same. A step is about `rowsPerStep` rows or `bytesPerStep`, half a millisecond; it yields the bytes of memory that the
+ * same. A step is about `rowsPerStep` rows or `bytesPerStep`, a tenth of a millisecond; it yields the bytes of memory that the
  * work has come to hold since the step before, negative if it holds less.
  */
 export type Steps<T> = Generator<number, T, void>
@@ -13,8 +13,8 @@ export function allAtOnce<T>(steps: Steps<T>): T {
   }
 }
 
-export const rowsPerStep = 128
-const bytesPerStep = 256 * 1024
+export const rowsPerStep = 32
+const bytesPerStep = 128 * 1024
 
 /** Says when a step has done enough. */
 export class Pace {

@@ -74,7 +74,7 @@ class Running {
 
 /**
  * The reads of one serving thread that may be long. Each begins at once and on a state of its own; what is not done after
- * `limits.readStepMs` goes on in the turns that follow, of which all such reads together take as much again, in turn. So
+ * `limits.readBeginMs` goes on in the turns that follow, of each of which one such read takes `limits.readStepMs`. So
  * nobody waits for a long read but the next long read.
  *
  * Bounded are how many go on, how many wait to begin, for how long one may hold a state, and the memory that they and the
@@ -130,7 +130,7 @@ export class LongReads {
   #hasTimeInTurn(): boolean {
     const now = this.#turns.nowMs()
     if (this.#turnEndsMs === null) {
-      this.#turnEndsMs = now + limits.readStepMs
+      this.#turnEndsMs = now + limits.readBeginMs
       this.#turns.nextTurn(() => {
         this.#turnEndsMs = null
       })

@@ -2,6 +2,7 @@
 const benches: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): Promise<void> }>>> = {
   'fan-out': () => import('./fan-out.ts'),
   leases: () => import('./leases.ts'),
+  'long-ranges': () => import('./long-ranges.ts'),
 }
 
 const [name = '', ...args] = process.argv.slice(2)

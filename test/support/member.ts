@@ -35,6 +35,11 @@ export class TestMember {
     this.#options = options
   }
 
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.name} is not running`)
+    return this.#child.pid
+  }
+
   get isRunning(): boolean {
     return this.#child !== null
   }
