@@ -100,6 +100,7 @@ async function compose(
     electionTimeoutMs: config.electionTimeoutMs,
     leaseTtlSecondsMin: Math.ceil((1.5 * config.electionTimeoutMs) / 1000),
     watchProgressIntervalMs: config.watchProgressIntervalMs,
+    authTokenTtlSeconds: config.authTokenTtlSeconds,
   }
   const failure = Promise.withResolvers<Error>()
   // Before its first snapshot a member that joins has only the flags' word for who the others are.

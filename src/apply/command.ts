@@ -122,7 +122,7 @@ function changeAuth(
   switch (change.$case) {
     case 'issue_token':
       allow(memberOnly)
-      issueToken(view, change.value)
+      issueToken(view, change.value, index)
       return utf8(String(index))
     case 'renew_token':
       allow(memberOnly)

@@ -1,3 +1,4 @@
+import type { Index } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import type { WriteView } from '../mvcc/view.ts'
@@ -9,16 +10,18 @@ import { getSettings, getToken, getUserById, putToken, removeExpiredTokens } fro
 /**
  * Notes a token for a user whose password was found to be right.
  *
+ * @param index of the entry that says so.
  * @throws EtcdError authNotEnabled; authOldRevision if the user is gone or has another password by now: check again.
  */
-export function issueToken(view: WriteView, issued: AuthChange_IssueToken): void {
+export function issueToken(view: WriteView, issued: AuthChange_IssueToken, index: Index): void {
   const { enabled, version } = getSettings(view)
   if (!enabled) throw new EtcdError('authNotEnabled')
   const user = getUserById(view, Number(issued.user_id))
   if (user === null || user.password_since !== issued.password_since) throw new EtcdError('authOldRevision')
   const nowMs = Number(issued.now_ms)
   removeExpiredTokens(view, nowMs, limits.authTokensSweptMax)
-  putToken(view, issued.hash, { user_id: user.id, version, expires_ms: BigInt(nowMs + Number(issued.ttl_ms)) })
+  const expires_ms = BigInt(nowMs + Number(issued.ttl_ms))
+  putToken(view, issued.hash, { user_id: user.id, version, expires_ms, index: BigInt(index) })
 }
 
 /** Gives a token that is in use more time; one that is gone by now stays so. */

@@ -1,9 +1,14 @@
-import type { Call } from '../service/call.ts'
+import type { Call, Credentials } from '../service/call.ts'
 
 /** Whether a call still goes on, as its handler sees it. */
 export class CallLife implements Call {
+  readonly credentials: Credentials
   #ended = false
   #callbacks: (() => void)[] = []
+
+  constructor(credentials: Credentials) {
+    this.credentials = credentials
+  }
 
   get ended(): boolean {
     return this.#ended

@@ -2,6 +2,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { limits } from '../base/limits.ts'
 import { Code } from '../errors.ts'
+import type { Credentials } from '../service/call.ts'
 import { StatusError } from '../service/status-error.ts'
 import { SessionGuard, type SessionGuardOptions } from './session-guard.ts'
 
@@ -10,6 +11,8 @@ export class ClientConnection {
   readonly session: ServerHttp2Session
   /** TCP, or TLS with the client's certificate. */
   readonly socket: Socket
+  /** Of calls that show nothing more. */
+  readonly credentials: Credentials
   readonly #guard: SessionGuard
   #openCalls = 0
   /** Memory of messages that have begun to arrive, or wait for room. */
@@ -18,9 +21,16 @@ export class ClientConnection {
   #unsentBytes = 0
   readonly #waiting = new Set<() => void>()
 
-  constructor(session: ServerHttp2Session, socket: Socket, options: SessionGuardOptions) {
+  /** @param commonName of the client's certificate, where it names a user. */
+  constructor(
+    session: ServerHttp2Session,
+    socket: Socket,
+    options: SessionGuardOptions,
+    commonName: string | null = null,
+  ) {
     this.session = session
     this.socket = socket
+    this.credentials = { token: null, commonName, address: socket.remoteAddress ?? '' }
     this.#guard = new SessionGuard(session, socket, options)
   }
 

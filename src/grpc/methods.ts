@@ -29,7 +29,7 @@ export interface TableServices {
 
 /** The one table of methods: what each needs, who answers it and what it is called in metrics. */
 export function methodTable({ watch, health, reflection }: TableServices): MethodTable {
-  const serveWatch: BidiHandler = (_member, stream) => watch.serve(stream)
+  const serveWatch: BidiHandler = (_member, stream, _fail, call) => watch.serve(stream, call)
   const checkHealth: UnaryHandler = (_member, request) => health.check(request)
   const watchHealth: ServerStreamHandler = (_member, request, stream) => health.watch(request, stream)
   const turns = new TurnQueue(watch)
@@ -100,7 +100,8 @@ export function methodTable({ watch, health, reflection }: TableServices): Metho
       MemberPromote: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'cluster.member_promote' },
     },
     'etcdserverpb.Maintenance': {
-      Alarm: { kind: 'unary', handler: alarm, access: 'root', onLearner: 'refuse', label: 'maintenance.alarm' },
+      // Whoever is known may list them; the handler asks for root otherwise.
+      Alarm: { kind: 'unary', handler: alarm, access: 'identity', onLearner: 'refuse', label: 'maintenance.alarm' },
       Status: { kind: 'unary', handler: status, access: 'identity', onLearner: 'serve', label: 'maintenance.status' },
       Defragment: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.defragment' },
       Hash: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.hash' },

@@ -12,6 +12,7 @@ import { StatusError } from '../service/status-error.ts'
 import type { CallHead } from './call-head.ts'
 import { CallLife } from './call-life.ts'
 import type { ClientConnection } from './client-connection.ts'
+import { credentialsOf } from './credentials.ts'
 import { acceptedEncodings, decompress } from './decompress.ts'
 import { MessageReader, type MessageSink, prefixBytes } from './message-reader.ts'
 import { type CallStatus, statusOf, trailersOf } from './status.ts'
@@ -45,7 +46,7 @@ const partsAtOnce = 4
  * is, is the business of who extends this.
  */
 export abstract class ServerCall implements MessageSink {
-  protected readonly life = new CallLife()
+  protected readonly life: CallLife
   protected readonly head: CallHead
   readonly #stream: ServerHttp2Stream
   readonly #connection: ClientConnection
@@ -64,6 +65,7 @@ export abstract class ServerCall implements MessageSink {
 
   /** @param stream has a listener for errors. */
   constructor(stream: ServerHttp2Stream, head: CallHead, connection: ClientConnection, context: CallContext) {
+    this.life = new CallLife(credentialsOf(head.headers, connection))
     this.#stream = stream
     this.head = head
     this.#connection = connection

@@ -1,8 +1,10 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { Code, type EtcdError } from '../errors.ts'
+import { accessOf } from '../service/access.ts'
 import { refuseOnLearner } from '../service/admission.ts'
 import { StatusError } from '../service/status-error.ts'
 import type { MessageStream } from '../service/stream.ts'
+import { admitToMethod } from './admit-to-method.ts'
 import { type CallHead, firstValue } from './call-head.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { MethodOf } from './method.ts'
@@ -28,6 +30,8 @@ export class StreamCall extends ServerCall implements MessageStream {
   readonly #onDrain: (() => void)[] = []
   #unsentBytes = 0
   #holdsBack = false
+  /** Not begun yet: nothing is read meanwhile. */
+  #isWaiting = false
 
   constructor(
     method: StreamMethod,
@@ -40,8 +44,25 @@ export class StreamCall extends ServerCall implements MessageStream {
     this.#method = method
     this.guarded(() => {
       if (method.onLearner === 'refuse') refuseOnLearner(context.member)
-      if (method.kind === 'bidi') method.handler(context.member, this, (error) => this.fail(error), this.life)
+      const waiting = accessOf(context.member).whenTokenIsKnown(this.life)
+      if (waiting === null) this.#begin()
+      else {
+        this.#isWaiting = true
+        this.pauseReading()
+        waiting.then(() => {
+          if (this.isOver) return
+          this.#isWaiting = false
+          this.resumeReading()
+          this.guarded(() => this.#begin())
+        })
+      }
     })
+  }
+
+  #begin(): void {
+    const { member } = this.context
+    admitToMethod(member, this.life, this.#method.access)
+    if (this.#method.kind === 'bidi') this.#method.handler(member, this, (error) => this.fail(error), this.life)
   }
 
   protected override received(message: Uint8Array): void {
@@ -80,7 +101,7 @@ export class StreamCall extends ServerCall implements MessageStream {
   }
 
   resume(): void {
-    this.resumeReading()
+    if (!this.#isWaiting) this.resumeReading()
   }
 
   write(message: Uint8Array): boolean {

@@ -2,6 +2,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
+import { commonNameOfPeer } from '../security/client-name.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
@@ -16,6 +17,8 @@ export interface TransportOptions {
   /** `https:` ones end TLS with `tls`; `http:` ones are plaintext. */
   readonly listenUrls: readonly URL[]
   readonly tls: TlsFiles | TlsSource | null
+  /** Whether clients' certificates say which users they are. */
+  readonly clientCertAuth?: boolean
   /** Several threads listen on the same addresses. */
   readonly reusePort: boolean
   readonly maxRequestBytes: number
@@ -53,6 +56,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
     onTooManyPings: () => log.warn('closed a client connection: too many pings'),
     onFailure: ({ remoteAddress, remotePort }, reason) =>
       log.debug('a client connection failed', { remote: `${remoteAddress}:${remotePort}`, reason }),
+    commonNameOf: options.clientCertAuth === true ? commonNameOfPeer : () => null,
     accept: callAcceptor(table, {
       member,
       log,

@@ -1,8 +1,10 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { Code } from '../errors.ts'
+import { accessOf } from '../service/access.ts'
 import { refuseOnLearner, refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from '../service/admission.ts'
 import type { Answer } from '../service/answer.ts'
 import { StatusError } from '../service/status-error.ts'
+import { admitToMethod } from './admit-to-method.ts'
 import { type CallHead, firstValue } from './call-head.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { MethodOf } from './method.ts'
@@ -63,12 +65,21 @@ export class UnaryCall extends ServerCall {
     try {
       if (this.#method.onLearner === 'refuse') refuseOnLearner(member)
       if (firstValue(this.head.headers, requireLeaderKey) === requireLeaderValue) refuseWithoutLeader(member)
-      const answer = this.#method.handler(member, request, this.life)
-      if (answer instanceof Promise) answer.then(this.#answer).catch(this.#fail)
-      else this.answer(answer, okStatus)
+      const waiting = accessOf(member).whenTokenIsKnown(this.life)
+      if (waiting === null) this.#serve(request)
+      else waiting.then(() => this.guarded(() => this.#serve(request)))
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  #serve(request: Uint8Array): void {
+    if (this.isOver) return
+    const { member } = this.context
+    admitToMethod(member, this.life, this.#method.access)
+    const answer = this.#method.handler(member, request, this.life)
+    if (answer instanceof Promise) answer.then(this.#answer).catch(this.#fail)
+    else this.answer(answer, okStatus)
   }
 
   readonly #answer = (answer: Answer): void => this.answer(answer, okStatus)

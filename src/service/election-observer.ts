@@ -123,7 +123,7 @@ class ElectionObserver {
     this.#stop = over.resolve
     this.#own = own
     try {
-      own.start(this.#watch, [keys], startRevision)
+      own.start(this.#watch, this.#call, [keys], startRevision)
       await over.promise
     } finally {
       this.#own = null

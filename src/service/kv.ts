@@ -1,4 +1,5 @@
 import { isReadOnlyTxn, readOnlyTxn } from '../apply/txn.ts'
+import { deleteOperation, type Operation, putOperation, rangeOperation, root, txnOperation } from '../auth/operation.ts'
 import { range as rangeOf } from '../mvcc/range.ts'
 import { allAtOnce } from '../mvcc/steps.ts'
 import { CompactionRequest, type RangeRequest, type RequestOp, type TxnRequest } from '../wire/gen/rpc.ts'
@@ -9,11 +10,12 @@ import {
   decodeTxnRequest,
 } from '../wire/kv-requests.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn } from '../wire/validate.ts'
+import { admit, requireAccess } from './access.ts'
 import { refuseEnded, refuseOnLearner, refuseTooLarge } from './admission.ts'
 import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
 import { decodeRequest, orMalformed } from './decode.ts'
-import { readInSteps } from './long-reads.ts'
+import { type Reading, readInSteps } from './long-reads.ts'
 import type { Member } from './member.ts'
 import { proposeAndRespond, respond } from './respond.ts'
 
@@ -40,33 +42,53 @@ export function range(member: Member, bytes: Uint8Array, call: Call): Promise<An
 function readRange(call: Call, member: Member, request: RangeRequest): Promise<Answer> | Answer {
   // The caller may have gone while the read waited.
   refuseEnded(call)
-  if (request.range_end.length > 0) return readInSteps(member, call, (view) => rangeOf(view, request))
-  const { body, revision } = member.read((view) => allAtOnce(rangeOf(view, request)))
+  const needed = (): Operation => rangeOperation(request)
+  if (request.range_end.length > 0) return readFor(member, call, needed, (view) => rangeOf(view, request))
+  const { body, revision } = member.read((view) => {
+    requireAccess(member, view, call, needed)
+    return allAtOnce(rangeOf(view, request))
+  })
   return respond(member, revision, body.join())
 }
 
-export function put(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
-  checkPut(decodePut(bytes))
-  refuseTooLarge(member, bytes)
-  return proposeAndRespond(member, 'put', bytes)
+/** A read that may take many turns: whoever lost the right to it meanwhile is not shown what was read. */
+function readFor(member: Member, call: Call, needed: () => Operation, reading: Reading): Promise<Answer> | Answer {
+  return readInSteps(member, call, function* (view): ReturnType<Reading> {
+    requireAccess(member, view, call, needed)
+    const result = yield* reading(view)
+    admit(member, call, needed)
+    return result
+  })
 }
 
-export function deleteRange(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
-  checkDeleteRange(decodeDeleteRange(bytes))
+export function put(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
+  const request = decodePut(bytes)
+  checkPut(request)
   refuseTooLarge(member, bytes)
-  return proposeAndRespond(member, 'deleteRange', bytes)
+  const caller = admit(member, call, () => putOperation(request))
+  return proposeAndRespond(member, 'put', bytes, caller)
+}
+
+export function deleteRange(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
+  const request = decodeDeleteRange(bytes)
+  checkDeleteRange(request)
+  refuseTooLarge(member, bytes)
+  const caller = admit(member, call, () => deleteOperation(request))
+  return proposeAndRespond(member, 'deleteRange', bytes, caller)
 }
 
 export async function txn(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
   const request = decodeTxn(bytes)
   checkTxn(request, { maxTxnOps: member.info.maxTxnOps })
+  const needed = (): Operation => txnOperation(request)
   if (!isReadOnlyTxn(request)) {
     refuseTooLarge(member, bytes)
-    return proposeAndRespond(member, 'txn', bytes)
+    const caller = admit(member, call, needed)
+    return proposeAndRespond(member, 'txn', bytes, caller)
   }
   await (isSerializable(request) ? member.answeredVisible() : member.readBarrier())
   refuseEnded(call)
-  return readInSteps(member, call, (view) => readOnlyTxn(view, request))
+  return readFor(member, call, needed, (view) => readOnlyTxn(view, request))
 }
 
 /**
@@ -80,8 +102,13 @@ function isSerializable({ success, failure }: TxnRequest): boolean {
 const isSerializableRange = ({ request }: RequestOp): boolean =>
   request?.$case === 'request_range' && request.value.serializable
 
-export function compact(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+export function compact(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   decodeRequest(CompactionRequest, bytes)
   refuseTooLarge(member, bytes)
-  return proposeAndRespond(member, 'compact', bytes)
+  return proposeAndRespond(
+    member,
+    'compact',
+    bytes,
+    admit(member, call, () => root),
+  )
 }

@@ -1,7 +1,10 @@
+import { writingLease } from '../auth/operation.ts'
 import { leaseId, noMember } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from '../wire/gen/rpc.ts'
+import { admit } from './access.ts'
 import { refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from './admission.ts'
+import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { respond } from './respond.ts'
@@ -20,9 +23,16 @@ interface Renewal {
  * Renews leases for as long as the client asks. Renewals run together but are answered in the order of the requests. A
  * lease that is unknown or has expired is answered with a TTL of 0, not with an error.
  *
+ * To keep a lease is to keep its keys: all of them must be the caller's to write.
+ *
  * @param fail ends the stream with any error.
  */
-export function leaseKeepAlive(member: Member, stream: MessageStream, fail: (error: unknown) => void): void {
+export function leaseKeepAlive(
+  member: Member,
+  stream: MessageStream,
+  fail: (error: unknown) => void,
+  call: Call,
+): void {
   const renewals: Renewal[] = []
   let ended = false
   let closed = false
@@ -47,6 +57,7 @@ export function leaseKeepAlive(member: Member, stream: MessageStream, fail: (err
   }
   const renew = async (message: Uint8Array): Promise<void> => {
     const { ID } = decodeRequest(LeaseKeepAliveRequest, message)
+    admit(member, call, () => writingLease(leaseId(ID)))
     const renewal: Renewal = { answer: null }
     renewals.push(renewal)
     if (renewals.length >= renewalsMax) stream.pause?.()

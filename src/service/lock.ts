@@ -25,9 +25,9 @@ export async function lock(queue: TurnQueue, member: Member, bytes: Uint8Array, 
 }
 
 /** Deletes the key that Lock answered with; one that is gone is no error. */
-export async function unlock(member: Member, bytes: Uint8Array): Promise<Uint8Array> {
+export async function unlock(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   const { key } = decodeRequest(UnlockRequest, bytes)
   const request = DeleteRangeRequest.encode({ key, range_end: emptyBytes, prev_kv: false }).finish()
-  const { header } = DeleteRangeResponse.decode(await deleteRange(member, request))
+  const { header } = DeleteRangeResponse.decode(await deleteRange(member, request, call))
   return UnlockResponse.encode({ header }).finish()
 }

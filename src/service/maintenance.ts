@@ -1,3 +1,4 @@
+import { root } from '../auth/operation.ts'
 import { emptyBytes } from '../base/bytes.ts'
 import { noMember } from '../base/ids.ts'
 import { Code, EtcdError, etcdErrors } from '../errors.ts'
@@ -9,6 +10,8 @@ import {
   StatusRequest,
   StatusResponse,
 } from '../wire/gen/rpc.ts'
+import { admit } from './access.ts'
+import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { respond } from './respond.ts'
@@ -39,8 +42,9 @@ export async function status(member: Member, bytes: Uint8Array): Promise<Uint8Ar
 }
 
 /** No alarm can be raised yet, so the list of them is empty and there is none to set or clear. */
-export function alarm(member: Member, bytes: Uint8Array): Uint8Array {
+export function alarm(member: Member, bytes: Uint8Array, call: Call): Uint8Array {
   const request = decodeRequest(AlarmRequest, bytes)
+  if (request.action !== AlarmRequest_AlarmAction.GET) admit(member, call, () => root)
   if (request.action !== AlarmRequest_AlarmAction.GET) {
     throw new StatusError(Code.Unimplemented, 'etcdserverpb.Maintenance/Alarm can only list alarms')
   }

@@ -22,6 +22,8 @@ export interface MemberInfo {
   /** Lower bound that grants are raised to, in seconds. */
   readonly leaseTtlSecondsMin: number
   readonly watchProgressIntervalMs: number
+  /** How long a token lives after it was used. */
+  readonly authTokenTtlSeconds: number
 }
 
 export interface MemberStatus {

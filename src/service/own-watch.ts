@@ -1,11 +1,12 @@
 import { emptyBytes } from '../base/bytes.ts'
 import { type Event, Event_EventType } from '../wire/gen/kv.ts'
 import { type WatchCreateRequest, WatchRequest, WatchResponse } from '../wire/gen/rpc.ts'
+import type { Call } from './call.ts'
 import type { MessageStream } from './stream.ts'
 
 export interface WatchHandler {
   /** Serves one Watch call until it is over. */
-  serve(stream: MessageStream): void
+  serve(stream: MessageStream, call: Call): void
 }
 
 export interface OwnWatchListener {
@@ -38,9 +39,9 @@ export class OwnWatch implements MessageStream {
     this.#metadata = metadata
   }
 
-  /** @param startRevision first revision of interest. Watches are numbered from 0 in their order here. */
-  start(watch: WatchHandler, keys: readonly WatchedKeys[], startRevision: bigint): void {
-    watch.serve(this)
+  /** @param call on whose behalf. @param startRevision first revision of interest. Watches are numbered from 0 in their order here. */
+  start(watch: WatchHandler, call: Call, keys: readonly WatchedKeys[], startRevision: bigint): void {
+    watch.serve(this, call)
     for (const { key, end } of keys) {
       if (this.#closed) return
       const request: WatchCreateRequest = {

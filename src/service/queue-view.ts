@@ -2,13 +2,10 @@ import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import type { KeyValue } from '../wire/gen/kv.ts'
 import type { WatchResponse } from '../wire/gen/rpc.ts'
-import type { Call } from './call.ts'
+import { memberCall } from './call.ts'
 import type { Member } from './member.ts'
 import { createdInOrderOp, ownTxn } from './own-txn.ts'
 import { isDeletion, OwnWatch, type WatchHandler } from './own-watch.ts'
-
-/** What goes on behind calls, for as long as any of them lasts. */
-export const lastingCall: Call = { ended: false, onEnd: () => {} }
 
 /** A key in a form that Map and Set can tell apart. */
 export const nameOf = (key: Uint8Array): string => Buffer.from(key).toString('latin1')
@@ -17,7 +14,8 @@ export const nameOf = (key: Uint8Array): string => Buffer.from(key).toString('la
  * The keys of one queue in the order of their creation, followed by one watch for all that wait in it on this member: a
  * turn that ends costs what its own events cost, however many wait. Lives while anyone waits.
  *
- * Only says when to look: whoever is woken asks the store whether its key is still there.
+ * Only says when to look: it reads as the member itself, and whoever is woken asks the store, with its own rights, whether
+ * its key is still there.
  */
 export class QueueView {
   readonly #watch: WatchHandler
@@ -100,7 +98,7 @@ export class QueueView {
 
   async #read(): Promise<void> {
     const success = [createdInOrderOp(this.#start, this.#end, limits.turnKeysMax)]
-    const seen = await ownTxn(this.#member, lastingCall, { compare: [], success, failure: [] })
+    const seen = await ownTxn(this.#member, memberCall, { compare: [], success, failure: [] })
     if (this.#closed) return
     const kvs = seen.kvs(0)
     this.#keys = new Set(kvs.map(({ key }) => nameOf(key)))
@@ -111,7 +109,7 @@ export class QueueView {
       response: (response) => this.#follow(response),
       ended: (error) => this.#fail(error ?? new EtcdError('stopped')),
     })
-    this.#own.start(this.#watch, [{ key: this.#start, end: this.#end }], seen.revision + 1n)
+    this.#own.start(this.#watch, memberCall, [{ key: this.#start, end: this.#end }], seen.revision + 1n)
     // Those who came while the keys were read, or were asleep when history was lost.
     for (const name of [...this.#waiters.keys()]) if (!this.#keys.has(name) && !this.#isCut) this.#wake(name)
     this.#wake(this.#first())

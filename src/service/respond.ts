@@ -1,3 +1,4 @@
+import type { Caller } from '../auth/caller.ts'
 import type { Revision } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
 import { encodeHeader } from '../wire/header.ts'
@@ -22,10 +23,16 @@ export function respond(member: Member, revision: Revision, body: Uint8Array): U
 /**
  * Replicates a write and gives the response, or throws the verdict.
  *
+ * @param caller what it may is judged again where the write is applied.
  * @throws EtcdError the verdict, or why there is none.
  */
-export async function proposeAndRespond(member: Member, kind: WriteKind, request: Uint8Array): Promise<Uint8Array> {
-  const outcome = await member.propose(kind, request)
+export async function proposeAndRespond(
+  member: Member,
+  kind: WriteKind,
+  request: Uint8Array,
+  caller: Caller,
+): Promise<Uint8Array> {
+  const outcome = await member.propose(kind, request, caller)
   if (!outcome.ok) throw new EtcdError(outcome.reason)
   return respond(member, outcome.revision, outcome.body)
 }

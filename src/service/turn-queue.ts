@@ -3,12 +3,12 @@ import { concatBytes, emptyBytes, equalBytes, prefixEnd, utf8 } from '../base/by
 import { limits } from '../base/limits.ts'
 import { Code, EtcdError, type EtcdErrorReason } from '../errors.ts'
 import { LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
-import type { Call } from './call.ts'
+import { type Call, lasting } from './call.ts'
 import { leaseGrant, leaseRevoke } from './lease.ts'
 import type { Member } from './member.ts'
 import { areCreatedFrom, deleteOp, getOp, ownTxn, putOp, wasCreatedAt } from './own-txn.ts'
 import type { WatchHandler } from './own-watch.ts'
-import { lastingCall, nameOf, QueueView } from './queue-view.ts'
+import { nameOf, QueueView } from './queue-view.ts'
 import { StatusError } from './status-error.ts'
 
 export interface TurnRequest {
@@ -82,12 +82,12 @@ export class TurnQueue {
    */
   async take(member: Member, request: TurnRequest, call: Call): Promise<Turn> {
     if (request.lease !== 0n) return this.#take(member, request, call)
-    const lease = await grantLease(member)
+    const lease = await grantLease(member, call)
     try {
       return await this.#take(member, { ...request, lease }, call)
     } catch (error) {
       // Its key goes with it. If that fails too, it expires soon.
-      leaseRevoke(member, LeaseRevokeRequest.encode({ ID: lease }).finish()).catch(() => {})
+      leaseRevoke(member, LeaseRevokeRequest.encode({ ID: lease }).finish(), lasting(call)).catch(() => {})
       throw error
     }
   }
@@ -110,7 +110,7 @@ export class TurnQueue {
         await announce(member, call, { key, created, lease }, value)
       }
       // Even for a caller who has gone: what is left behind depends on it.
-      let seen = await look(member, lastingCall, prefix, place, request.lost)
+      let seen = await look(member, lasting(call), prefix, place, request.lost)
       // Then it is that of somebody who was told so before this call came.
       hadTurn = existing !== undefined && seen.isFirst
       if (!seen.isFirst) seen = await this.#wait(member, place, prefix, request.lost, call)
@@ -119,7 +119,7 @@ export class TurnQueue {
       return { key, created, lease, revision: seen.revision }
     } catch (error) {
       const isLost = error instanceof EtcdError && error.reason === request.lost
-      if (place.calls === 1 && !place.taken && !hadTurn && !isLost) this.#leave(member, place)
+      if (place.calls === 1 && !place.taken && !hadTurn && !isLost) this.#leave(member, call, place)
       throw error
     } finally {
       this.#exit(place)
@@ -169,8 +169,8 @@ export class TurnQueue {
   }
 
   /** In the background; if it fails, the key goes with its lease. */
-  #leave(member: Member, { key, created }: Place): void {
-    withdraw(member, lastingCall, { key, created }).catch(() => {})
+  #leave(member: Member, call: Call, { key, created }: Place): void {
+    withdraw(member, lasting(call), { key, created }).catch(() => {})
   }
 }
 
@@ -229,7 +229,7 @@ export async function withdraw(member: Member, call: Call, { key, created }: Hel
   return revision
 }
 
-async function grantLease(member: Member): Promise<bigint> {
+async function grantLease(member: Member, call: Call): Promise<bigint> {
   const request = LeaseGrantRequest.encode({ TTL: ownLeaseTtlSeconds, ID: 0n }).finish()
-  return LeaseGrantResponse.decode(await leaseGrant(member, request)).ID
+  return LeaseGrantResponse.decode(await leaseGrant(member, request, call)).ID
 }

@@ -161,11 +161,21 @@ export const encodeCreated = (header: Uint8Array, watchId: Uint8Array): Uint8Arr
 
 /** A creation that was refused: created and canceled at once, under no id. */
 export function encodeRefused(header: Uint8Array, reason: string): Uint8Array {
+  const flags = Uint8Array.of(tagCreated, 1, tagCanceled, 1)
+  return Buffer.concat([header, encodeWatchId(noWatchId), flags, cancelReason(reason)])
+}
+
+/** A watch whose client may see no more of it. */
+export function encodeRevoked(header: Uint8Array, watchId: Uint8Array, reason: string): Uint8Array {
+  return Buffer.concat([header, watchId, Uint8Array.of(tagCanceled, 1), cancelReason(reason)])
+}
+
+function cancelReason(reason: string): Uint8Array {
   const text = Buffer.from(reason, 'utf8')
-  const length = new Uint8Array(varintSize(text.length))
-  writeVarint(length, 0, text.length)
-  const flags = Uint8Array.of(tagCreated, 1, tagCanceled, 1, tagCancelReason)
-  return Buffer.concat([header, encodeWatchId(noWatchId), flags, length, text])
+  const head = new Uint8Array(1 + varintSize(text.length))
+  head[0] = tagCancelReason
+  writeVarint(head, 1, text.length)
+  return Buffer.concat([head, text])
 }
 
 /** @param compactRevision 0 if the client asked for the end; else the watch wanted older events than there are. */

@@ -7,6 +7,7 @@ import { previousKv, readEvents } from '../mvcc/history.ts'
 import { getCompactRevision, getRevision } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { encodeHeader } from '../wire/header.ts'
+import { type Access, accessOf } from './access.ts'
 import type { Member } from './member.ts'
 import {
   type EncodedEvents,
@@ -67,6 +68,9 @@ export class WatchHub {
   blockedStreams = 0
   #watchesBytes = 0
   readonly #bounds: WatchBounds
+  readonly #access: Access
+  /** Of the rules by which all watches may be. */
+  #judgedVersion = -1
   #pending: CommittedBatch[] = []
   #flushScheduled = false
   #catchUpScheduled = false
@@ -77,6 +81,7 @@ export class WatchHub {
     this.queueBytesMax = bounds.queueBytesMax
     this.#bounds = bounds
     this.#member = member
+    this.#access = accessOf(member)
     this.#timers = timers
   }
 
@@ -209,6 +214,7 @@ export class WatchHub {
   /** Gives all commits that have come to the synced watchers. */
   flush(): void {
     if (this.#pending.length === 0) return
+    this.#judge()
     const batches = this.#pending
     this.#pending = []
     const touched: RangeNode[] = []
@@ -225,6 +231,22 @@ export class WatchHub {
     }
     this.#deliverLive(touched, revision)
     this.#answerProgress()
+  }
+
+  /**
+   * Ends the watches whose clients may see no more, before they get anything of these commits: the state that readers see
+   * has all that was decided up to now, so nothing that was written after a permission was taken away gets out.
+   */
+  #judge(): void {
+    const version = this.#member.read((view) => this.#access.rules(view).version)
+    if (version === this.#judgedVersion) return
+    this.#judgedVersion = version
+    for (const stream of [...this.#streams]) stream.judge()
+  }
+
+  /** Runs `work` on the newest state, with the rules that hold there. */
+  judgeBy<T>(work: (access: Access, view: ReadView) => T): T {
+    return this.#member.read((view) => work(this.#access, view))
   }
 
   /** Gives events from revision `from` on to the ranges that contain them, or to those that take part in `step`. */

@@ -5,14 +5,17 @@ import { limits } from '../base/limits.ts'
 import { EtcdError, etcdErrors } from '../errors.ts'
 import { type WatchCreateRequest, WatchCreateRequest_FilterType, WatchRequest } from '../wire/gen/rpc.ts'
 import { requireLeaderKey, requireLeaderValue } from './admission.ts'
+import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import { StatusError } from './status-error.ts'
 import type { MessageStream } from './stream.ts'
+import { refusalText, WatchAccess } from './watch-access.ts'
 import {
   encodeCanceled,
   encodeCreated,
   encodeDelivery,
   encodeRefused,
+  encodeRevoked,
   encodeWatchId,
   noWatchId,
 } from './watch-encoding.ts'
@@ -45,6 +48,7 @@ export class WatchStream {
   #progressHeldBy: Watcher | null = null
   readonly #hub: WatchHub
   readonly #io: MessageStream
+  readonly #access: WatchAccess
   #queue: Uint8Array[] = []
   #queueHead = 0
   #queuedBytes = 0
@@ -58,7 +62,8 @@ export class WatchStream {
   #watchesBytes = 0
   #progressTimer: { cancel(): void } | null = null
 
-  constructor(hub: WatchHub, io: MessageStream) {
+  constructor(hub: WatchHub, io: MessageStream, call: Call) {
+    this.#access = new WatchAccess(call)
     this.#hub = hub
     this.#io = io
     this.requiresLeader = io.metadata(requireLeaderKey) === requireLeaderValue
@@ -136,6 +141,22 @@ export class WatchStream {
     return position === null || position < wanted
   }
 
+  /** Ends the watches that the caller may no longer have. */
+  judge(): void {
+    const denied = this.#hub.judgeBy((access, view) =>
+      [...this.watchers.values()].flatMap((watcher) => {
+        const reason = this.#access.denial(access, view, watcher.group.node.range)
+        return reason === null ? [] : [{ watcher, reason }]
+      }),
+    )
+    for (const { watcher, reason } of denied) {
+      if (this.#closed) return
+      this.#forget(watcher)
+      this.send(encodeRevoked(this.#hub.header(), watcher.idField, refusalText(reason)))
+    }
+    if (denied.length > 0) this.answerProgress()
+  }
+
   cancelCompacted(watcher: Watcher, compactRevision: Revision): void {
     this.#forget(watcher)
     this.send(encodeCanceled(this.#hub.header(), watcher.idField, compactRevision))
@@ -177,6 +198,11 @@ export class WatchStream {
     const range = rangeFromWire(request.key.length === 0 ? smallestKey : request.key, request.range_end)
     // The index has a single key as start, as end and as a name.
     const costBytes = limits.watchOverheadBytes + 3 * request.key.length + request.range_end.length
+    const refusal = this.#hub.judgeBy((access, view) => this.#access.refusal(access, view, range))
+    if (refusal !== null) {
+      this.#answer(encodeRefused(header, refusalText(refusal)))
+      return
+    }
     const reason = isEmptyRange(range)
       ? refusals.emptyRange
       : this.watchers.has(request.watch_id) && request.watch_id !== 0n

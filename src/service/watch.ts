@@ -2,6 +2,7 @@ import { noMember } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import { EtcdError } from '../errors.ts'
+import type { Call } from './call.ts'
 import type { Member } from './member.ts'
 import type { MessageStream } from './stream.ts'
 import { type WatchBounds, WatchHub } from './watch-hub.ts'
@@ -17,7 +18,7 @@ export interface WatchOptions {
 
 export interface WatchService {
   /** Serves one Watch call until it is over. */
-  serve(stream: MessageStream): void
+  serve(stream: MessageStream, call: Call): void
   /** Ends all calls. */
   close(): void
 }
@@ -57,12 +58,12 @@ export function createWatchService(member: Member, options: WatchOptions): Watch
   })
 
   return {
-    serve(io) {
+    serve(io, call) {
       if (closed) {
         io.end(new EtcdError('stopped'))
         return
       }
-      const stream = new WatchStream(hub, io)
+      const stream = new WatchStream(hub, io, call)
       if (stream.requiresLeader && member.leader() === noMember) stream.end(new EtcdError('noLeader'))
     },
     close() {

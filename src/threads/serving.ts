@@ -21,6 +21,9 @@ export interface ServeOptions {
   readonly grpcKeepaliveIntervalMs: number
   readonly grpcKeepaliveTimeoutMs: number
   readonly enableGrpcReflection: boolean
+  /** Whether clients' certificates say which users they are. */
+  readonly clientCertAuth: boolean
+  readonly bcryptCost: number
 }
 
 export interface Serving {
@@ -52,6 +55,8 @@ export async function startServing(options: {
     grpcKeepaliveIntervalMs: config.grpcKeepaliveIntervalMs,
     grpcKeepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
     enableGrpcReflection: config.enableGrpcReflection,
+    clientCertAuth: config.clientTls?.clientCertAuth === true,
+    bcryptCost: config.bcryptCost,
   }
   return config.serveThreads === 0
     ? serveHere(serve, tls, core, state, log)

@@ -100,6 +100,7 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
       electionTimeoutMs: electionTicks * heartbeatMs,
       leaseTtlSecondsMin: 2,
       watchProgressIntervalMs: 600_000,
+      authTokenTtlSeconds: 300,
     },
     heartbeatMs,
     electionTicks,

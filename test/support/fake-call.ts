@@ -1,10 +1,13 @@
-import type { Call } from '../../src/service/call.ts'
+import type { Call, Credentials } from '../../src/service/call.ts'
+
+export const noCredentials: Credentials = { token: null, commonName: null, address: '127.0.0.1' }
 
 /** A call that somebody waits for, until `end`. */
-export function fakeCall(): Call & { end(): void } {
+export function fakeCall(credentials: Call['credentials'] = noCredentials): Call & { end(): void } {
   const callbacks: (() => void)[] = []
   let ended = false
   return {
+    credentials,
     get ended() {
       return ended
     },

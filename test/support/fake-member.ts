@@ -26,6 +26,7 @@ export class FakeMember implements Member {
     electionTimeoutMs: 50,
     leaseTtlSecondsMin: 2,
     watchProgressIntervalMs: 600_000,
+    authTokenTtlSeconds: 300,
   }
   view: ReadView = emptyView
   currentLeader: MemberId = memberId(0xa1n)

@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   x509: ['base'],
   security: ['base', 'config', 'x509'],
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
-  grpc: ['base', 'errors.ts', 'wire', 'service', 'config', 'security'],
+  grpc: ['base', 'errors.ts', 'wire', 'auth', 'service', 'config', 'security'],
   threads: [
     ...['base', 'errors.ts', 'wire', 'mvcc', 'auth', 'apply', 'service', 'replica'],
     ...['config', 'logging', 'storage', 'security', 'grpc'],

@@ -114,6 +114,8 @@ export interface AuthToken {
   version: bigint;
   /** wall clock of the member that issued or renewed it */
   expires_ms: bigint;
+  /** of the entry that issued it: the end of the token itself */
+  index: bigint;
 }
 
 /** One change of users, roles, permissions or tokens. Everything random or slow is settled before it gets here. */
@@ -822,7 +824,7 @@ export const AuthRole: MessageFns<AuthRole> = {
 };
 
 function createBaseAuthToken(): AuthToken {
-  return { user_id: 0n, version: 0n, expires_ms: 0n };
+  return { user_id: 0n, version: 0n, expires_ms: 0n, index: 0n };
 }
 
 export const AuthToken: MessageFns<AuthToken> = {
@@ -844,6 +846,12 @@ export const AuthToken: MessageFns<AuthToken> = {
         throw new globalThis.Error("value provided for field message.expires_ms of type uint64 too large");
       }
       writer.uint32(24).uint64(message.expires_ms);
+    }
+    if (message.index !== 0n) {
+      if (BigInt.asUintN(64, message.index) !== message.index) {
+        throw new globalThis.Error("value provided for field message.index of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.index);
     }
     return writer;
   },
@@ -883,6 +891,14 @@ export const AuthToken: MessageFns<AuthToken> = {
             }
 
             message.expires_ms = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.index = reader.uint64() as bigint;
             continue;
           }
         }

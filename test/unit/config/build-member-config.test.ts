@@ -47,7 +47,9 @@ test('without flags a member is what etcd makes of none', () => {
     grpcKeepaliveIntervalMs: 7200000,
     grpcKeepaliveTimeoutMs: 20000,
     enableGrpcReflection: false,
-    watchProgressIntervalMs: 600000,
+    watchProgressIntervalMs: 600_000,
+    authTokenTtlSeconds: 300,
+    bcryptCost: 10,
     leaseCheckpoints: false,
     serveThreads: 3,
     logLevel: 'info',
@@ -304,7 +306,10 @@ for (const { flags, flag, message } of [
     flag: 'cipher-suites',
     message: /has no effect/,
   },
-  { flags: '--auth-token jwt', flag: null, message: /^flag --auth-token is not supported yet$/ },
+  { flags: '--auth-token jwt', flag: 'auth-token', message: /"jwt" is not supported, only simple is/ },
+  { flags: '--auth-token-ttl 0', flag: 'auth-token-ttl', message: /0/ },
+  { flags: '--bcrypt-cost 3', flag: 'bcrypt-cost', message: /3/ },
+  { flags: '--bcrypt-cost 32', flag: 'bcrypt-cost', message: /32/ },
   { flags: '--logger glog', flag: 'logger', message: /only zap or capnslog/ },
 ]) {
   test(`refused: ${flags}`, () => {

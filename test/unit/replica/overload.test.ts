@@ -19,6 +19,7 @@ const info = {
   electionTimeoutMs: 1000,
   leaseTtlSecondsMin: 2,
   watchProgressIntervalMs: 600_000,
+  authTokenTtlSeconds: 300,
 }
 
 /** A member alone, whose state is written only when it is told to: its log goes on without it. */

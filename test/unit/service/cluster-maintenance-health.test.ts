@@ -19,6 +19,7 @@ import {
   RangeRequest,
   StatusResponse,
 } from '../../../src/wire/gen/rpc.ts'
+import { liveCall } from '../../support/fake-call.ts'
 import { FakeMember } from '../../support/fake-member.ts'
 import { FakeStream } from '../../support/fake-stream.ts'
 
@@ -86,10 +87,10 @@ test('the status has the revision of every write that was answered', async () =>
 
 test('alarms can be listed and not set', () => {
   const member = new FakeMember()
-  assert.deepEqual(AlarmResponse.decode(alarm(member, none)).alarms, [])
+  assert.deepEqual(AlarmResponse.decode(alarm(member, none, liveCall)).alarms, [])
   for (const action of [1, 2] as const) {
     const request = AlarmRequest.encode({ action, memberID: 0n, alarm: 1 }).finish()
-    assert.throws(() => alarm(member, request), { name: 'StatusError', code: Code.Unimplemented })
+    assert.throws(() => alarm(member, request, liveCall), { name: 'StatusError', code: Code.Unimplemented })
   }
 })
 

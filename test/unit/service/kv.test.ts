@@ -42,7 +42,7 @@ const doPut = async (
   value: string,
   more: Partial<PutRequest> = {},
 ): Promise<PutResponse> =>
-  PutResponse.decode(await put(member, PutRequest.encode(putRequest(key, value, more)).finish()))
+  PutResponse.decode(await put(member, PutRequest.encode(putRequest(key, value, more)).finish(), liveCall))
 const doRange = async (member: Member, key: string, more: Partial<RangeRequest> = {}): Promise<RangeResponse> =>
   RangeResponse.decode(
     joinedAnswer(await range(member, RangeRequest.encode(rangeRequest(key, more)).finish(), liveCall)),
@@ -128,7 +128,7 @@ test('the log gets the very bytes that the client sent', async () => {
   const member = new LoneMember()
   const unknownField = [0xf8, 0x07, 0x01]
   const bytes = Buffer.concat([Buffer.from(unknownField), PutRequest.encode(putRequest('a', '1')).finish()])
-  await put(member, bytes)
+  await put(member, bytes, liveCall)
   assert.equal(member.proposed.length, 1)
   assert.deepEqual(member.proposed[0], { kind: 'put', request: bytes })
 })
@@ -137,7 +137,9 @@ test('the verdict of a write is thrown', async () => {
   const member = new LoneMember()
   assert.equal(await refusal(() => doPut(member, 'a', '1', { lease: 9n })), 'leaseNotFound')
   assert.equal(
-    await refusal(() => compact(member, CompactionRequest.encode({ revision: 99n, physical: false }).finish())),
+    await refusal(() =>
+      compact(member, CompactionRequest.encode({ revision: 99n, physical: false }).finish(), liveCall),
+    ),
     'futureRevision',
   )
 })
@@ -148,7 +150,7 @@ for (const { name, call, reason } of [
   {
     name: 'delete without a key',
     call: (m: Member) =>
-      deleteRange(m, DeleteRangeRequest.encode({ key: none, range_end: none, prev_kv: false }).finish()),
+      deleteRange(m, DeleteRangeRequest.encode({ key: none, range_end: none, prev_kv: false }).finish(), liveCall),
     reason: 'emptyKey',
   },
   {
@@ -245,10 +247,10 @@ test('delete and compaction answer with what they did', async () => {
   await doPut(member, 'a', '1')
   await doPut(member, 'b', '1')
   const request = DeleteRangeRequest.encode({ key: utf8('a'), range_end: utf8('c'), prev_kv: true }).finish()
-  const deleted = DeleteRangeResponse.decode(await deleteRange(member, request))
+  const deleted = DeleteRangeResponse.decode(await deleteRange(member, request, liveCall))
   assert.deepEqual([deleted.deleted, deleted.prev_kvs.length, deleted.header?.revision], [2n, 2, 4n])
   const compacted = CompactionResponse.decode(
-    await compact(member, CompactionRequest.encode({ revision: 3n, physical: true }).finish()),
+    await compact(member, CompactionRequest.encode({ revision: 3n, physical: true }).finish(), liveCall),
   )
   assert.equal(compacted.header?.revision, 4n)
   assert.equal(await refusal(() => doRange(member, 'a', { revision: 2n })), 'compacted')

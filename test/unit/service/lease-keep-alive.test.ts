@@ -5,6 +5,7 @@ import { EtcdError } from '../../../src/errors.ts'
 import { leaseKeepAlive } from '../../../src/service/lease-keep-alive.ts'
 import { StatusError } from '../../../src/service/status-error.ts'
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from '../../../src/wire/gen/rpc.ts'
+import { liveCall } from '../../support/fake-call.ts'
 import { FakeMember } from '../../support/fake-member.ts'
 import { FakeStream } from '../../support/fake-stream.ts'
 
@@ -14,7 +15,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 function start(meta: Record<string, string> = {}): { member: FakeMember; stream: FakeStream } {
   const member = new FakeMember()
   const stream = new FakeStream(meta)
-  leaseKeepAlive(member, stream, (error) => stream.fail(error))
+  leaseKeepAlive(member, stream, (error) => stream.fail(error), liveCall)
   return { member, stream }
 }
 
@@ -116,7 +117,7 @@ test('a stream that requires a leader is refused without one', () => {
   const member = new FakeMember()
   member.currentLeader = noMember
   const stream = new FakeStream({ hasleader: 'true' })
-  leaseKeepAlive(member, stream, (error) => stream.fail(error))
+  leaseKeepAlive(member, stream, (error) => stream.fail(error), liveCall)
   assert.equal(stream.reason, 'noLeader')
   assert.equal(member.listeners, 0)
 })

@@ -14,14 +14,17 @@ import {
   LeaseTimeToLiveResponse,
   PutRequest,
 } from '../../../src/wire/gen/rpc.ts'
+import { liveCall } from '../../support/fake-call.ts'
 import { LoneMember } from '../../support/lone-member.ts'
 
 const none = new Uint8Array(0)
 
 const grant = async (member: Member, TTL: bigint, ID = 0n): Promise<LeaseGrantResponse> =>
-  LeaseGrantResponse.decode(await leaseGrant(member, LeaseGrantRequest.encode({ TTL, ID }).finish()))
+  LeaseGrantResponse.decode(await leaseGrant(member, LeaseGrantRequest.encode({ TTL, ID }).finish(), liveCall))
 const timeToLive = async (member: Member, ID: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> =>
-  LeaseTimeToLiveResponse.decode(await leaseTimeToLive(member, LeaseTimeToLiveRequest.encode({ ID, keys }).finish()))
+  LeaseTimeToLiveResponse.decode(
+    await leaseTimeToLive(member, LeaseTimeToLiveRequest.encode({ ID, keys }).finish(), liveCall),
+  )
 
 async function refusal(call: () => unknown): Promise<string> {
   try {
@@ -48,11 +51,15 @@ test('an id may be negative, as in etcd', async () => {
   for (const id of [-5n, -(1n << 63n), (1n << 63n) - 1n]) {
     assert.equal((await grant(member, 60n, id)).ID, id)
     assert.equal(await refusal(() => grant(member, 60n, id)), 'leaseExists')
-    await put(member, PutRequest.encode({ ...PutRequest.decode(none), key: Buffer.from('k'), lease: id }).finish())
+    await put(
+      member,
+      PutRequest.encode({ ...PutRequest.decode(none), key: Buffer.from('k'), lease: id }).finish(),
+      liveCall,
+    )
     const { grantedTTL, keys } = await timeToLive(member, id, true)
     assert.deepEqual([grantedTTL, keys.length], [60n, 1])
     assert.equal(await member.renewLease(leaseId(id)), 60)
-    await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: id }).finish())
+    await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: id }).finish(), liveCall)
     assert.equal((await timeToLive(member, id, false)).TTL, -1n)
   }
 })
@@ -79,7 +86,11 @@ test('the time to live of a lease, with its keys in order if asked for', async (
   const member = new LoneMember()
   await grant(member, 60n, 5n)
   for (const key of ['b', 'a', 'c']) {
-    await put(member, PutRequest.encode({ ...PutRequest.decode(none), key: Buffer.from(key), lease: 5n }).finish())
+    await put(
+      member,
+      PutRequest.encode({ ...PutRequest.decode(none), key: Buffer.from(key), lease: 5n }).finish(),
+      liveCall,
+    )
   }
   const without = await timeToLive(member, 5n, false)
   assert.deepEqual([without.ID, without.grantedTTL, without.keys], [5n, 60n, []])
@@ -99,7 +110,7 @@ test('an unknown lease has -1 seconds to live and is no error; to revoke it is o
   const unknown = await timeToLive(member, 9n, true)
   assert.deepEqual([unknown.ID, unknown.TTL, unknown.grantedTTL, unknown.keys], [9n, -1n, 0n, []])
   assert.equal(
-    await refusal(() => leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 9n }).finish())),
+    await refusal(() => leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 9n }).finish(), liveCall)),
     'leaseNotFound',
   )
 })
@@ -107,12 +118,12 @@ test('an unknown lease has -1 seconds to live and is no error; to revoke it is o
 test('the list of leases follows grants and revocations, those first that expire first', async () => {
   const member = new LoneMember()
   const list = async (): Promise<bigint[]> =>
-    LeaseLeasesResponse.decode(await leaseLeases(member, none)).leases.map(({ ID }) => ID)
+    LeaseLeasesResponse.decode(await leaseLeases(member, none, liveCall)).leases.map(({ ID }) => ID)
   await grant(member, 60n, 9n)
   await grant(member, 60n, 3n)
   await grant(member, 30n, -4n)
   assert.deepEqual(await list(), [-4n, 9n, 3n])
-  await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 3n }).finish())
+  await leaseRevoke(member, LeaseRevokeRequest.encode({ ID: 3n }).finish(), liveCall)
   assert.deepEqual(await list(), [-4n, 9n])
 })
 
@@ -121,6 +132,6 @@ test('without a leader leases are listed as this member knows them', async () =>
   await grant(member, 60n, 9n)
   member.currentLeader = noMember
   member.leaseExpiries = () => Promise.reject(new EtcdError('noLeader'))
-  const { leases } = LeaseLeasesResponse.decode(await leaseLeases(member, none))
+  const { leases } = LeaseLeasesResponse.decode(await leaseLeases(member, none, liveCall))
   assert.deepEqual(leases, [{ ID: 9n }])
 })

@@ -47,13 +47,13 @@ function setUp() {
     keyOf,
     async grant(): Promise<bigint> {
       const request = LeaseGrantRequest.encode({ TTL: 60n, ID: 0n }).finish()
-      return LeaseGrantResponse.decode(await leaseGrant(member, request)).ID
+      return LeaseGrantResponse.decode(await leaseGrant(member, request, liveCall)).ID
     },
-    revoke: (lease: bigint) => leaseRevoke(member, LeaseRevokeRequest.encode({ ID: lease }).finish()),
+    revoke: (lease: bigint) => leaseRevoke(member, LeaseRevokeRequest.encode({ ID: lease }).finish(), liveCall),
     lock: async (name: string, lease: bigint, call = liveCall): Promise<LockResponse> =>
       LockResponse.decode(await lock(queue, member, LockRequest.encode({ name: bytes(name), lease }).finish(), call)),
     unlock: async (key: Uint8Array): Promise<UnlockResponse> =>
-      UnlockResponse.decode(await unlock(member, UnlockRequest.encode({ key }).finish())),
+      UnlockResponse.decode(await unlock(member, UnlockRequest.encode({ key }).finish(), liveCall)),
     async campaign(name: string, lease: bigint, value: string, call = liveCall): Promise<CampaignResponse> {
       const request = CampaignRequest.encode({ name: bytes(name), lease, value: bytes(value) }).finish()
       return CampaignResponse.decode(await campaign(queue, member, request, call))
@@ -73,6 +73,7 @@ function setUp() {
       put(
         member,
         PutRequest.encode({ ...PutRequest.decode(bytes('')), key: bytes(key), value: bytes(value) }).finish(),
+        liveCall,
       ),
   }
 }
@@ -175,7 +176,7 @@ test('a wait goes on when history is compacted under it, and ends with the servi
   assert.ok(await isPending(waiting))
   await it.put('x', '1')
   const revision = BigInt(it.member.revision())
-  await compact(it.member, CompactionRequest.encode({ revision, physical: false }).finish())
+  await compact(it.member, CompactionRequest.encode({ revision, physical: false }).finish(), liveCall)
   assert.ok(await isPending(waiting))
   it.watch.close()
   await assert.rejects(within('the wait ends', waiting), { reason: 'stopped' })

@@ -16,6 +16,7 @@ import {
   WatchRequest,
   WatchResponse,
 } from '../../../src/wire/gen/rpc.ts'
+import { liveCall } from '../../support/fake-call.ts'
 import { FakeCore } from '../threads/support/fake-core.ts'
 
 interface Timer {
@@ -240,7 +241,7 @@ export function watchHarness(options: { readonly bounds?: Partial<WatchBounds>; 
   const service = createWatchService(member, { ...rest, log: silentLog, timers })
   const open = (metadata: Record<string, string> = {}): FakeStream => {
     const stream = new FakeStream(metadata)
-    service.serve(stream)
+    service.serve(stream, liveCall)
     return stream
   }
   const commit: FakeCore['commit'] = (...changes) => {

@@ -14,6 +14,7 @@ export const fakeInfo: MemberInfo = {
   electionTimeoutMs: 1000,
   leaseTtlSecondsMin: 2,
   watchProgressIntervalMs: 600_000,
+  authTokenTtlSeconds: 300,
 }
 
 type ProposeDone = (error: Error | null, outcome: Outcome | null) => void

@@ -1,0 +1,16 @@
+import { identity, root } from '../auth/operation.ts'
+import { admit } from '../service/access.ts'
+import type { Call } from '../service/call.ts'
+import type { Member } from '../service/member.ts'
+import type { Access } from './method.ts'
+
+/**
+ * Holds a call to what its method needs of every caller. Where the keys of the request decide, the handler asks, of the
+ * state from which it answers.
+ *
+ * @throws EtcdError userEmpty, invalidAuthToken, permissionDenied.
+ */
+export function admitToMethod(member: Member, call: Call, access: Access): void {
+  if (access === 'identity') admit(member, call, () => identity)
+  else if (access === 'root') admit(member, call, () => root)
+}

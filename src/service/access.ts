@@ -1,0 +1,88 @@
+import { AccessRules } from '../auth/access-rules.ts'
+import { authorize, type Denial } from '../auth/authorize.ts'
+import { anonymous, type Caller, memberCaller, stranger } from '../auth/caller.ts'
+import type { Operation } from '../auth/operation.ts'
+import { EtcdError } from '../errors.ts'
+import { getApplied } from '../mvcc/meta.ts'
+import type { ReadView } from '../mvcc/view.ts'
+import type { Call } from './call.ts'
+import { KnownTokens } from './known-tokens.ts'
+import type { Member } from './member.ts'
+
+/** Who may do what, as one serving thread knows it. */
+export class Access {
+  readonly #member: Member
+  readonly #rules = new AccessRules()
+  readonly #tokens: KnownTokens
+
+  constructor(member: Member) {
+    this.#member = member
+    this.#tokens = new KnownTokens(member)
+  }
+
+  /** The rules of `view`. */
+  rules(view: ReadView): AccessRules {
+    return this.#rules.at(view)
+  }
+
+  /**
+   * Who calls, in a state in which users are told apart.
+   *
+   * @throws EtcdError invalidAuthToken. A token counts before a certificate, as in etcd.
+   */
+  identify(view: ReadView, { credentials }: Call): Caller {
+    if (credentials === 'member') return memberCaller
+    const rules = this.#rules.at(view)
+    if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token)
+    if (credentials.commonName === null || credentials.commonName === '') return anonymous
+    const rights = rules.userNamed(view, credentials.commonName)
+    return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), tokenVersion: null }
+  }
+
+  /** Whether the caller may, in that state; null if so. */
+  denialOf(view: ReadView, caller: Caller, operation: Operation): Denial | null {
+    return authorize(this.#rules.at(view), view, caller, operation)
+  }
+
+  /** Null if this member can judge the call's token; else when it can: the token may be news to it. */
+  whenTokenIsKnown({ credentials }: Call): Promise<void> | null {
+    if (credentials === 'member' || credentials.token === null) return null
+    const index = this.#tokens.indexOfUnknown(credentials.token)
+    if (index === null) return null
+    const isNews = this.#member.read((view) => this.rules(view).enabled && getApplied(view).index < index)
+    // Whatever comes of it: the handler finds out in its turn.
+    return isNews ? this.#member.readBarrier().catch(() => {}) : null
+  }
+}
+
+const known = new WeakMap<Member, Access>()
+
+/** That of the member, made when it is first asked for. */
+export function accessOf(member: Member): Access {
+  const found = known.get(member)
+  if (found !== undefined) return found
+  const access = new Access(member)
+  known.set(member, access)
+  return access
+}
+
+/**
+ * Lets nobody go on who may not. With auth off everybody may, and whatever token came is not looked at.
+ *
+ * @param view that from which the caller is going to be answered, if it is a reader.
+ * @returns the caller, for the log.
+ * @throws EtcdError userEmpty, invalidAuthToken, permissionDenied.
+ */
+export function requireAccess(member: Member, view: ReadView, call: Call, operation: () => Operation): Caller {
+  const access = accessOf(member)
+  if (call.credentials === 'member') return memberCaller
+  if (!access.rules(view).enabled) return anonymous
+  const caller = access.identify(view, call)
+  const denial = access.denialOf(view, caller, operation())
+  if (denial !== null) throw new EtcdError(denial.reason, { cause: denial.rule })
+  return caller
+}
+
+/** The same by the newest state that this member has: for writes, which are judged again where they are applied. */
+export const admit = (member: Member, call: Call, operation: () => Operation): Caller =>
+  member.read((view) => requireAccess(member, view, call, operation))
