@@ -3,7 +3,7 @@ import { leaseId } from '../base/ids.ts'
 import { getId, getUint64, idKey, putUint64 } from '../mvcc/uint.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
 
-export { leaseKeys } from '../mvcc/lease-attachment.ts'
+export { leaseKeys, scanLeaseKeys } from '../mvcc/lease-attachment.ts'
 
 /** A lease as all members know it. When it expires is only in the leader's lessor. */
 export interface LeaseRecord {

@@ -18,11 +18,14 @@ export const detach = (view: WriteView, lease: LeaseId, key: Uint8Array): void =
   view.remove('leaseKeys', leaseKeyKey(lease, key))
 
 /** User keys attached to a lease, sorted. */
-export function leaseKeys(view: ReadView, lease: LeaseId): Uint8Array[] {
+export const leaseKeys = (view: ReadView, lease: LeaseId): Uint8Array[] => [...scanLeaseKeys(view, lease)]
+
+/** The same, one after the other. */
+export function scanLeaseKeys(view: ReadView, lease: LeaseId): Generator<Uint8Array> {
   const start = idKey(lease)
   // Rows are longer than the bare id, and at most as long as the bound that stands for its last possible key.
   const end = Buffer.concat([start, afterLastKey])
-  return [...inKeyOrder(view.scan('leaseKeys', { start, end }), form, false)]
+  return inKeyOrder(view.scan('leaseKeys', { start, end }), form, false)
 }
 
 /** The first user key from `from` on that is attached to a lease; null if there is none. */

@@ -1,20 +1,28 @@
 import { randomBytes } from 'node:crypto'
 import { identity, type Operation, readingLease, writingLease } from '../auth/operation.ts'
+import { emptyBytes } from '../base/bytes.ts'
 import { type LeaseId, leaseId, noMember } from '../base/ids.ts'
 import { idsByExpiry } from '../lease/expiry-list.ts'
-import { leaseKeys, listLeases } from '../lease/records.ts'
+import { listLeases, scanLeaseKeys } from '../lease/records.ts'
+import { getRevision } from '../mvcc/meta.ts'
+import { Pace } from '../mvcc/steps.ts'
+import type { ReadView } from '../mvcc/view.ts'
 import {
   LeaseGrantRequest,
   LeaseLeasesRequest,
-  LeaseLeasesResponse,
   LeaseRevokeRequest,
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from '../wire/gen/rpc.ts'
+import { Pieces } from '../wire/pieces.ts'
+import { leaseKeysTag, leaseStatusField } from '../wire/responses.ts'
 import { checkLeaseGrant } from '../wire/validate.ts'
 import { accessOf, admit, requireAccess } from './access.ts'
+import { refuseEnded } from './admission.ts'
+import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
+import { type Reading, readInSteps } from './long-reads.ts'
 import type { Member } from './member.ts'
 import { proposeAndRespond, respond } from './respond.ts'
 
@@ -47,28 +55,35 @@ export function leaseRevoke(member: Member, bytes: Uint8Array, call: Call): Prom
 }
 
 /** An unknown lease is no error: it has -1 seconds to live. Its keys are shown to those only who may read all of them. */
-export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
+export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
   const request = decodeRequest(LeaseTimeToLiveRequest, bytes)
   const id = leaseId(request.ID)
   const needed = (): Operation => (request.keys ? readingLease(id) : identity)
   admit(member, call, needed)
   const times = await member.leaseTimes(id)
-  let keys: readonly Uint8Array[] = []
-  if (request.keys && times.ttlSeconds >= 0) {
-    await member.readBarrier()
-    keys = member.read((view) => {
-      requireAccess(member, view, call, needed)
-      return leaseKeys(view, id)
-    })
-  }
-  const body = LeaseTimeToLiveResponse.encode({
+  const withoutKeys = LeaseTimeToLiveResponse.encode({
     header: undefined,
     ID: request.ID,
     TTL: BigInt(times.ttlSeconds),
     grantedTTL: BigInt(times.grantedTtlSeconds),
-    keys: [...keys],
+    keys: [],
   }).finish()
-  return respond(member, member.revision(), body)
+  if (!request.keys || times.ttlSeconds < 0) return respond(member, member.revision(), withoutKeys)
+  await member.readBarrier()
+  refuseEnded(call)
+  return readInSteps(member, call, function* (view): ReturnType<Reading> {
+    requireAccess(member, view, call, needed)
+    const body = new Pieces()
+    body.add(withoutKeys)
+    const pace = new Pace()
+    for (const key of scanLeaseKeys(view, id)) {
+      body.addBytes(leaseKeysTag, key)
+      if (!pace.isOver(key.length, key.length)) continue
+      body.pack()
+      yield pace.next()
+    }
+    return { body, revision: getRevision(view) }
+  })
 }
 
 /**
@@ -76,23 +91,31 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: C
  * the leases that this member knows of, in no particular order, as in etcd. Those with a key that the caller may not read
  * are left out.
  */
-export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
+export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
   decodeRequest(LeaseLeasesRequest, bytes)
   admit(member, call, () => identity)
-  const ids =
-    member.leader() === noMember
-      ? member.read((view) => listLeases(view).map(({ id }) => id))
-      : idsByExpiry(await member.leaseExpiries())
-  const leases = shownTo(member, call, ids).map((id) => ({ ID: id }))
-  return respond(member, member.revision(), LeaseLeasesResponse.encode({ header: undefined, leases }).finish())
+  const expiries = member.leader() === noMember ? null : await member.leaseExpiries()
+  refuseEnded(call)
+  return readInSteps(member, call, function* (view): ReturnType<Reading> {
+    const isShown = shownTo(member, view, call)
+    const ids = expiries === null ? listLeases(view).map(({ id }) => id) : yield* idsByExpiry(expiries)
+    const body = new Pieces()
+    const pace = new Pace()
+    for (const id of ids) {
+      const field = isShown(id) ? leaseStatusField(id) : emptyBytes
+      if (field.length > 0) body.add(field)
+      if (!pace.isOver(0, field.length)) continue
+      body.pack()
+      yield pace.next()
+    }
+    return { body, revision: getRevision(view) }
+  })
 }
 
-/** Of leases, those whose keys the caller may all read. @throws EtcdError if it may not ask any more. */
-function shownTo(member: Member, call: Call, ids: readonly LeaseId[]): readonly LeaseId[] {
-  return member.read((view) => {
-    const caller = requireAccess(member, view, call, () => identity)
-    const access = accessOf(member)
-    if (!access.rules(view).enabled) return ids
-    return ids.filter((id) => access.denialOf(view, caller, readingLease(id)) === null)
-  })
+/** Tells the leases whose keys the caller may all read. @throws EtcdError if it may not ask any more. */
+function shownTo(member: Member, view: ReadView, call: Call): (id: LeaseId) => boolean {
+  const caller = requireAccess(member, view, call, () => identity)
+  const access = accessOf(member)
+  if (!access.rules(view).enabled) return () => true
+  return (id) => access.denialOf(view, caller, readingLease(id)) === null
 }

@@ -3,7 +3,7 @@ import type { LeaseId, Revision } from '../base/ids.ts'
 import { LeaseGrantResponse } from './gen/rpc.ts'
 import { keyValueOfField } from './key-value.ts'
 import { Pieces } from './pieces.ts'
-import { varintSize, writeVarint } from './varint.ts'
+import { highHalf, lowHalf, varint64Size, varintSize, writeVarint, writeVarint64 } from './varint.ts'
 
 /** Responses of writes without their header, which the serving side puts in front. */
 
@@ -22,6 +22,23 @@ export function deleteRangeBody(deleted: number, previous: readonly Uint8Array[]
 export function leaseGrantBody(id: LeaseId, ttlSeconds: number): Uint8Array {
   return LeaseGrantResponse.encode({ header: undefined, ID: id, TTL: BigInt(ttlSeconds), error: '' }).finish()
 }
+
+/** One lease of LeaseLeasesResponse, as its field 2. */
+export function leaseStatusField(id: LeaseId): Uint8Array {
+  const high = highHalf(id)
+  const low = lowHalf(id)
+  // At most 10 bytes and a tag, so the length is always one byte.
+  const size = 1 + varint64Size(high, low)
+  const field = Buffer.allocUnsafe(2 + size)
+  field[0] = 0x12
+  field[1] = size
+  field[2] = 0x08
+  writeVarint64(field, 3, high, low)
+  return field
+}
+
+/** Field number of `keys` in LeaseTimeToLiveResponse, as a tag. */
+export const leaseKeysTag = 0x2a
 
 /** Field numbers of ResponseOp, and RequestOp. */
 export const OpField = { range: 1, put: 2, deleteRange: 3, txn: 4 } as const

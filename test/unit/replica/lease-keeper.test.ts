@@ -5,6 +5,7 @@ import { limits } from '../../../src/base/limits.ts'
 import { EtcdError } from '../../../src/errors.ts'
 import { idsByExpiry } from '../../../src/lease/expiry-list.ts'
 import { type LeaseRecord, putLease, removeLease } from '../../../src/lease/records.ts'
+import { allAtOnce } from '../../../src/mvcc/steps.ts'
 import { LeaseKeeper } from '../../../src/replica/lease-keeper.ts'
 import type { PeerCallDone, PeerMethod } from '../../../src/replica/ports.ts'
 import { Command_Kind, LeaseCheckpoints } from '../../../src/wire/gen/internal.ts'
@@ -203,8 +204,8 @@ test('leases are listed by their expiry, which only the leader knows', () => {
   world.at(40_000)
   world.keeper.changed([{ kind: 'granted', id: leaseId(4n), ttlSeconds: 3 }])
   const lists: bigint[][] = []
-  world.keeper.expiries((_, rows) => lists.push(idsByExpiry(rows!)))
-  world.keeper.answer('leaseExpiries', new Uint8Array(0), (_, rows) => lists.push(idsByExpiry(rows!)))
+  world.keeper.expiries((_, rows) => lists.push(allAtOnce(idsByExpiry(rows!))))
+  world.keeper.answer('leaseExpiries', new Uint8Array(0), (_, rows) => lists.push(allAtOnce(idsByExpiry(rows!))))
   assert.deepEqual(lists, [
     [2n, 4n, 3n, 1n],
     [2n, 4n, 3n, 1n],
@@ -242,7 +243,7 @@ test('a leader takes many leases over in steps, and answers when it has them all
   while (world.turns.length > 0) world.turns.shift()!()
   assert.deepEqual(answers, [[10], [0], [0], [30]])
   const lists: bigint[][] = []
-  world.keeper.expiries((_, rows) => lists.push(idsByExpiry(rows!)))
+  world.keeper.expiries((_, rows) => lists.push(allAtOnce(idsByExpiry(rows!))))
   assert.equal(new Set(lists[0]).size, 2 * limits.leaseLoadBatchMax)
 })
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { leaseId, noMember } from '../../../src/base/ids.ts'
 import { EtcdError } from '../../../src/errors.ts'
+import { joinedAnswer } from '../../../src/service/answer.ts'
 import { put } from '../../../src/service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../../../src/service/lease.ts'
 import type { Member } from '../../../src/service/member.ts'
@@ -23,7 +24,7 @@ const grant = async (member: Member, TTL: bigint, ID = 0n): Promise<LeaseGrantRe
   LeaseGrantResponse.decode(await leaseGrant(member, LeaseGrantRequest.encode({ TTL, ID }).finish(), liveCall))
 const timeToLive = async (member: Member, ID: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> =>
   LeaseTimeToLiveResponse.decode(
-    await leaseTimeToLive(member, LeaseTimeToLiveRequest.encode({ ID, keys }).finish(), liveCall),
+    joinedAnswer(await leaseTimeToLive(member, LeaseTimeToLiveRequest.encode({ ID, keys }).finish(), liveCall)),
   )
 
 async function refusal(call: () => unknown): Promise<string> {
@@ -118,7 +119,7 @@ test('an unknown lease has -1 seconds to live and is no error; to revoke it is o
 test('the list of leases follows grants and revocations, those first that expire first', async () => {
   const member = new LoneMember()
   const list = async (): Promise<bigint[]> =>
-    LeaseLeasesResponse.decode(await leaseLeases(member, none, liveCall)).leases.map(({ ID }) => ID)
+    LeaseLeasesResponse.decode(joinedAnswer(await leaseLeases(member, none, liveCall))).leases.map(({ ID }) => ID)
   await grant(member, 60n, 9n)
   await grant(member, 60n, 3n)
   await grant(member, 30n, -4n)
@@ -132,6 +133,28 @@ test('without a leader leases are listed as this member knows them', async () =>
   await grant(member, 60n, 9n)
   member.currentLeader = noMember
   member.leaseExpiries = () => Promise.reject(new EtcdError('noLeader'))
-  const { leases } = LeaseLeasesResponse.decode(await leaseLeases(member, none, liveCall))
+  const { leases } = LeaseLeasesResponse.decode(joinedAnswer(await leaseLeases(member, none, liveCall)))
   assert.deepEqual(leases, [{ ID: 9n }])
+})
+
+test('the keys of a lease and the list of leases are the same however many there are', async () => {
+  const member = new LoneMember()
+  const count = 500
+  for (let n = 1; n <= count; n++) await grant(member, BigInt(100 + n), BigInt(n))
+  await grant(member, 60n, -5n)
+  const { leases } = LeaseLeasesResponse.decode(joinedAnswer(await leaseLeases(member, none, liveCall)))
+  assert.deepEqual(
+    leases.map(({ ID }) => ID),
+    [-5n, ...Array.from({ length: count }, (_, n) => BigInt(n + 1))],
+  )
+  const names = Array.from({ length: count }, (_, n) => `key/${String(n).padStart(4, '0')}`)
+  for (const name of names) {
+    const request = { ...PutRequest.decode(none), key: Buffer.from(name), lease: -5n }
+    await member.propose('put', PutRequest.encode(request).finish())
+  }
+  const { keys } = await timeToLive(member, -5n, true)
+  assert.deepEqual(
+    keys.map((key) => Buffer.from(key).toString()),
+    names,
+  )
 })
