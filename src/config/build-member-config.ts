@@ -74,6 +74,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     )
 
   const walDir = settings.text('wal-dir')
+  const initialCluster = initialClusterOf(settings, name, initialAdvertisePeerUrls)
   return {
     name,
     dataDir,
@@ -82,7 +83,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     advertiseClientUrls: advertiseClientUrls.map(({ text }) => text),
     listenPeerUrls: listenPeerUrls.map(({ url }) => url),
     initialAdvertisePeerUrls,
-    initialCluster: initialClusterOf(settings, name, initialAdvertisePeerUrls),
+    initialCluster,
     initialClusterState: clusterStateOf(settings),
     initialClusterToken: settings.text('initial-cluster-token'),
     clientTls,
@@ -107,7 +108,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     authTokenTtlSeconds: authTokenTtlOf(settings),
     bcryptCost: settings.integer('bcrypt-cost', 4, 31),
     leaseCheckpoints: leaseCheckpointsOf(settings),
-    serveThreads: serveThreadsOf(settings, cores),
+    serveThreads: serveThreadsOf(settings, cores, membersHere(name, initialCluster)),
     logLevel: logLevelOf(settings),
     reportedVersion: parseReportedVersion(settings.text('reported-version')),
   }
@@ -202,8 +203,16 @@ function leaseCheckpointsOf(settings: Settings): boolean {
   return isOn
 }
 
-function serveThreadsOf(settings: Settings, cores: number): number {
-  if (settings.text('serve-threads') === '') return Math.min(3, Math.max(1, cores - 1))
+/** How many members of the cluster have an address of this one's host: they share its cores. */
+function membersHere(name: string, cluster: ReadonlyMap<string, readonly string[]>): number {
+  const hostsOf = (urls: readonly string[] = []): string[] => urls.map((url) => new URL(url).hostname)
+  const own = hostsOf(cluster.get(name))
+  return [...cluster.values()].filter((urls) => hostsOf(urls).some((host) => own.includes(host))).length
+}
+
+/** A core for the core's thread, and three serving threads are as many as it keeps busy. */
+function serveThreadsOf(settings: Settings, cores: number, sharers: number): number {
+  if (settings.text('serve-threads') === '') return Math.min(3, Math.max(1, Math.floor((cores - 1) / sharers)))
   return settings.integer('serve-threads', 0, 64)
 }
 

@@ -178,7 +178,7 @@ export const flagGroups: readonly FlagGroup[] = [
         'serve-threads',
         'uint',
         '',
-        'Threads that serve clients; 0 serves in the main thread. Default: cores - 1, from 1 to 3.',
+        'Threads that serve clients; 0 serves in the main thread. Default: 1 to 3, by the cores and the members here.',
       ),
       built(
         'reported-version',

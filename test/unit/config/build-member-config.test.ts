@@ -126,6 +126,20 @@ for (const { cores, threads } of [
   test(`${cores} cores get ${threads} serving threads`, () => assert.equal(build('', cores).serveThreads, threads))
 }
 
+for (const { cores, hosts, threads } of [
+  { cores: 4, hosts: ['127.0.0.1', '127.0.0.1', '127.0.0.1'], threads: 1 },
+  { cores: 8, hosts: ['127.0.0.1', '127.0.0.1', '127.0.0.1'], threads: 2 },
+  { cores: 4, hosts: ['10.0.0.1', '10.0.0.2', '10.0.0.3'], threads: 3 },
+  { cores: 4, hosts: ['a.example', 'a.example', 'b.example'], threads: 1 },
+]) {
+  test(`${cores} cores for members on ${hosts.join(', ')}: ${threads} serving threads each`, () => {
+    const url = (i: number): string => `http://${hosts[i]}:${2380 + i}`
+    const cluster = hosts.map((_, i) => `m${i}=${url(i)}`).join(',')
+    const flags = `--name m0 --initial-advertise-peer-urls ${url(0)} --initial-cluster ${cluster}`
+    assert.equal(build(flags, cores).serveThreads, threads)
+  })
+}
+
 for (const { flags, field, want } of [
   { flags: '--serve-threads 0', field: 'serveThreads', want: 0 },
   { flags: '--enable-grpc-reflection', field: 'enableGrpcReflection', want: true },
