@@ -1,6 +1,5 @@
 import { compareBytes, equalBytes } from '../base/bytes.ts'
 import { isEmptyRange, rangeFromWire } from '../base/key-range.ts'
-import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
 import { type Permission, Permission_Type } from '../wire/gen/auth.ts'
@@ -20,6 +19,7 @@ import {
   getRole,
   getSettings,
   getUser,
+  isNameTooLong,
   listUsers,
   putRole,
   putSettings,
@@ -166,19 +166,16 @@ function revokePermission(view: WriteView, { role: name, permission }: AuthChang
 }
 
 function requireUser(view: ReadView, name: string): AuthUser {
-  const user = isNameTooLong(name) ? null : getUser(view, name)
+  const user = getUser(view, name)
   if (user === null) throw new EtcdError('userNotFound')
   return user
 }
 
 function requireRole(view: ReadView, name: string): AuthRole {
-  const role = isNameTooLong(name) ? null : getRole(view, name)
+  const role = getRole(view, name)
   if (role === null) throw new EtcdError('roleNotFound')
   return role
 }
-
-/** Longer names cannot be table keys; there is no user or role of such a name. */
-export const isNameTooLong = (name: string): boolean => Buffer.byteLength(name) > limits.authNameBytesMax
 
 function checkName(name: string, empty: 'userEmpty' | 'roleEmpty'): void {
   if (name === '') throw new EtcdError(empty)

@@ -1,4 +1,5 @@
 import { compareBytes, concatBytes, utf8 } from '../base/bytes.ts'
+import { limits } from '../base/limits.ts'
 import { putUint64 } from '../mvcc/uint.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
 import { AuthRole, AuthSettings, AuthToken, AuthUser } from '../wire/gen/internal.ts'
@@ -28,6 +29,9 @@ function uint64(value: number): Uint8Array {
   return bytes
 }
 
+/** Longer names cannot be table keys: there is no user or role of such a name. */
+export const isNameTooLong = (name: string): boolean => Buffer.byteLength(name) > limits.authNameBytesMax
+
 /** Before the first change. The revision is what etcd's clients are shown of a fresh cluster. */
 export const freshSettings: AuthSettings = {
   enabled: false,
@@ -48,7 +52,7 @@ export const putSettings = (view: WriteView, settings: AuthSettings): void =>
   view.put('auth', settingsKey, AuthSettings.encode(settings).finish())
 
 export function getUser(view: ReadView, name: string): AuthUser | null {
-  const bytes = view.get('auth', userKey(name))
+  const bytes = isNameTooLong(name) ? undefined : view.get('auth', userKey(name))
   return bytes === undefined ? null : AuthUser.decode(bytes)
 }
 
@@ -71,7 +75,7 @@ export function removeUser(view: WriteView, user: AuthUser): void {
 export const listUsers = (view: ReadView): AuthUser[] => rowsOf(view, 'u').map(([, bytes]) => AuthUser.decode(bytes))
 
 export function getRole(view: ReadView, name: string): AuthRole | null {
-  const bytes = view.get('auth', roleKey(name))
+  const bytes = isNameTooLong(name) ? undefined : view.get('auth', roleKey(name))
   return bytes === undefined ? null : AuthRole.decode(bytes)
 }
 export const putRole = (view: WriteView, role: AuthRole): void =>

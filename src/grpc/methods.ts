@@ -6,10 +6,12 @@ import { compact, deleteRange, put, range, txn } from '../service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../service/lease.ts'
 import { leaseKeepAlive } from '../service/lease-keep-alive.ts'
 import { lock, unlock } from '../service/lock.ts'
+import type { Login, PasswordHasher } from '../service/login.ts'
 import { alarm, downgrade, status } from '../service/maintenance.ts'
 import type { WatchHandler } from '../service/own-watch.ts'
 import { reflect } from '../service/reflection.ts'
 import { TurnQueue } from '../service/turn-queue.ts'
+import { authRows } from './auth-methods.ts'
 import {
   type BidiHandler,
   type Method,
@@ -23,12 +25,14 @@ import {
 export interface TableServices {
   readonly watch: WatchHandler
   readonly health: HealthService
+  readonly login: Login
+  readonly passwords: PasswordHasher
   /** Whether clients may ask what can be called. */
   readonly reflection: boolean
 }
 
 /** The one table of methods: what each needs, who answers it and what it is called in metrics. */
-export function methodTable({ watch, health, reflection }: TableServices): MethodTable {
+export function methodTable({ watch, health, reflection, login, passwords }: TableServices): MethodTable {
   const serveWatch: BidiHandler = (_member, stream, _fail, call) => watch.serve(stream, call)
   const checkHealth: UnaryHandler = (_member, request) => health.check(request)
   const watchHealth: ServerStreamHandler = (_member, request, stream) => health.watch(request, stream)
@@ -116,7 +120,7 @@ export function methodTable({ watch, health, reflection }: TableServices): Metho
         label: 'maintenance.downgrade',
       },
     },
-    'etcdserverpb.Auth': authRows,
+    'etcdserverpb.Auth': authRows(login, passwords),
     'v3lockpb.Lock': {
       Lock: { kind: 'unary', handler: lockInTurn, access: 'keys', onLearner: 'refuse', label: 'lock.lock' },
       Unlock: { kind: 'unary', handler: unlock, access: 'keys', onLearner: 'refuse', label: 'lock.unlock' },
@@ -148,26 +152,4 @@ export function methodTable({ watch, health, reflection }: TableServices): Metho
     'grpc.reflection.v1alpha.ServerReflection': { ServerReflectionInfo: reflectionRow('reflection.info_v1alpha') },
   }
   return table
-}
-
-/** Users log in before they are known, and clients ask whether they have to. */
-const authRows: MethodTable['etcdserverpb.Auth'] = {
-  AuthEnable: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.enable' },
-  AuthDisable: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.disable' },
-  AuthStatus: { kind: 'notBuilt', access: 'open', onLearner: 'refuse', label: 'auth.status' },
-  Authenticate: { kind: 'notBuilt', access: 'open', onLearner: 'refuse', label: 'auth.authenticate' },
-  UserAdd: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_add' },
-  // Everyone may see their own; the handler asks for root otherwise.
-  UserGet: { kind: 'notBuilt', access: 'identity', onLearner: 'refuse', label: 'auth.user_get' },
-  UserList: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_list' },
-  UserDelete: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_delete' },
-  UserChangePassword: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_change_password' },
-  UserGrantRole: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_grant_role' },
-  UserRevokeRole: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.user_revoke_role' },
-  RoleAdd: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_add' },
-  RoleGet: { kind: 'notBuilt', access: 'identity', onLearner: 'refuse', label: 'auth.role_get' },
-  RoleList: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_list' },
-  RoleDelete: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_delete' },
-  RoleGrantPermission: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_grant_permission' },
-  RoleRevokePermission: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'auth.role_revoke_permission' },
 }

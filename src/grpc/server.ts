@@ -1,4 +1,6 @@
+import { Passwords } from '../security/passwords.ts'
 import { createHealthService } from '../service/health.ts'
+import { Login } from '../service/login.ts'
 import { createWatchService } from '../service/watch.ts'
 import { methodNames } from './method.ts'
 import { methodTable } from './methods.ts'
@@ -7,6 +9,8 @@ import { startTransport, type Transport, type TransportOptions } from './transpo
 export interface ServeClientsOptions extends Omit<TransportOptions, 'table'> {
   /** Whether clients may ask what can be called here. */
   readonly enableGrpcReflection: boolean
+  /** Rounds of password hashing, as a power of two. */
+  readonly bcryptCost: number
 }
 export type ClientServer = Transport
 
@@ -18,23 +22,27 @@ export type ClientServer = Transport
 export async function serveClients(options: ServeClientsOptions): Promise<ClientServer> {
   const watch = createWatchService(options.member, { log: options.log })
   const health = createHealthService(options.member, Object.keys(methodNames))
+  const passwords = new Passwords(options.bcryptCost)
+  const login = new Login(passwords, options.log)
   let transport: Transport
   try {
     transport = await startTransport({
       ...options,
-      table: methodTable({ watch, health, reflection: options.enableGrpcReflection }),
+      table: methodTable({ watch, health, login, passwords, reflection: options.enableGrpcReflection }),
     })
   } catch (error) {
     watch.close()
+    await passwords.close()
     throw error
   }
   return {
     addresses: transport.addresses,
-    close(drainMs) {
+    async close(drainMs) {
       health.stop()
       // Watches never end by themselves: their clients are told to go elsewhere first.
       watch.close()
-      return transport.close(drainMs)
+      await transport.close(drainMs)
+      await passwords.close()
     },
   }
 }

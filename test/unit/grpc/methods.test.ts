@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { silentLog } from '../../../src/base/log.ts'
 import { methodNames, methodPaths } from '../../../src/grpc/method.ts'
 import { methodTable } from '../../../src/grpc/methods.ts'
+import { Passwords } from '../../../src/security/passwords.ts'
 import { createHealthService } from '../../../src/service/health.ts'
+import { Login } from '../../../src/service/login.ts'
 import { FakeMember } from '../../support/fake-member.ts'
 
 /** `package.Service` -> its methods with their kinds, read from the .proto files as text. */
@@ -28,9 +31,12 @@ const files = [
   ...['reflection.proto', 'reflection_v1alpha.proto'],
 ]
 const services = new Map(files.flatMap((file) => [...servicesOfProto(file)]))
+const passwords = new Passwords(4)
 const table = methodTable({
   watch: { serve: () => {} },
   health: createHealthService(new FakeMember(), []),
+  login: new Login(passwords, silentLog),
+  passwords,
   reflection: true,
 })
 
