@@ -69,6 +69,8 @@ export const limits = {
   pkiFileBytesMax: 64 * 1024 * 1024,
   /** Alternative names in one certificate that is issued here. */
   alternativeNamesMax: 100,
+  /** In one that somebody presents here. */
+  presentedNamesMax: 1000,
   /** History scanned for lagging watchers in one turn; all that one watch wants of it is one response. */
   watchCatchUpRevisionsMax: 1000,
   watchCatchUpBytesMax: 16 * 1024 * 1024,
