@@ -62,6 +62,8 @@ export const etcdErrors = {
   corrupt: { code: Code.DataLoss, message: 'etcdserver: corrupt cluster' },
   // Ours, not etcd's: a request that no client library sends (undecodable, unknown enum value, nested too deeply).
   invalidRequest: { code: Code.InvalidArgument, message: 'etcdserver: invalid request' },
+  // Ours: the write is done; etcd leaves the refusal of an answer that is too large for gRPC to grpc-go.
+  responseTooLarge: { code: Code.ResourceExhausted, message: 'etcdserver: response is too large' },
   memberExists: { code: Code.FailedPrecondition, message: 'etcdserver: member ID already exist' },
   peerUrlExists: { code: Code.FailedPrecondition, message: 'etcdserver: Peer URLs already exists' },
   memberNotLearner: {

@@ -9,6 +9,7 @@ import type { ConfChange, Entry } from '../raft/types.ts'
 import { decodeCommand } from '../wire/command.ts'
 import { decodeRequest } from '../wire/decode.ts'
 import { ConfChange as ConfChangeCodec } from '../wire/gen/internal.ts'
+import { AnswerRoom } from './answer-room.ts'
 import { executeCommand } from './command.ts'
 import { executeConfChange } from './conf-change.ts'
 import type { LeaseChange, Outcome, WatchEvent } from './outcome.ts'
@@ -18,7 +19,7 @@ export interface Applied {
   readonly index: Index
   /** Null: a leader's no-op, or an entry that cannot be read. */
   readonly proposal: { readonly id: bigint; readonly proposer: MemberId } | null
-  /** Null for a no-op. The body is empty unless it was wanted; the verdict is always there. */
+  /** Null for a no-op. The body is empty unless it was wanted; the verdict is always there, see `Outcome`. */
   readonly outcome: Outcome | null
   readonly events: readonly WatchEvent[]
   readonly leaseChanges: readonly LeaseChange[]
@@ -50,13 +51,14 @@ export function applyEntries(
   let { index, term } = before
   let revision = startRevision
   const results: Applied[] = []
+  const room = new AnswerRoom()
   for (const entry of entries) {
     if (entry.index <= index) continue
     assert(entry.index === index + 1, 'a committed entry is missing')
     const mutation = beginMutation(view, revision)
     results.push(
       entry.type === 'normal'
-        ? applyNormal(mutation, entry, wants, rules)
+        ? applyNormal(mutation, entry, wants, rules, room)
         : applyConfChange(view, revision, entry, wants),
     )
     revision = revisionWithin(mutation)
@@ -76,7 +78,7 @@ export function applyEntry(view: WriteView, entry: Entry, wants: Wants): Applied
 const noEvents: readonly WatchEvent[] = []
 const noLeaseChanges: readonly LeaseChange[] = []
 
-function applyNormal(mutation: Mutation, entry: Entry, wants: Wants, rules: AccessRules): Applied {
+function applyNormal(mutation: Mutation, entry: Entry, wants: Wants, rules: AccessRules, allRoom: AnswerRoom): Applied {
   const { index } = entry
   if (entry.data.length === 0) return withoutEffect(index, null, null)
   let proposal: Applied['proposal'] = null
@@ -84,11 +86,19 @@ function applyNormal(mutation: Mutation, entry: Entry, wants: Wants, rules: Acce
     const command = decodeCommand(entry.data)
     const proposer = memberId(command.proposer)
     proposal = { id: command.proposalId, proposer }
-    const result = executeCommand(mutation, command, { wanted: wants(command.proposalId, proposer), rules, index })
+    const room = wants(command.proposalId, proposer) ? allRoom : null
+    const { leftBytes } = allRoom
+    const result = executeCommand(mutation, command, { room, rules, index })
+    // An answer that is thrown away leaves its room to the next.
+    if (result.body === null) allRoom.leftBytes = leftBytes
+    const revision = revisionWithin(mutation)
     return {
       index,
       proposal,
-      outcome: { ok: true, revision: revisionWithin(mutation), body: result.body },
+      outcome:
+        result.body === null
+          ? { ok: false, revision, reason: 'responseTooLarge' }
+          : { ok: true, revision, body: result.body },
       events: mutation.events,
       leaseChanges: result.leaseChanges,
       confChange: null,

@@ -28,21 +28,23 @@ import { CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest } from '../wir
 import { decodeDeleteRangeRequest, decodePutRequest, decodeTxnRequest } from '../wire/kv-requests.ts'
 import { leaseGrantBody } from '../wire/responses.ts'
 import { checkDeleteRange, checkLeaseGrant, checkPut } from '../wire/validate.ts'
+import type { AnswerRoom } from './answer-room.ts'
 import { getMember, putMember } from './members.ts'
 import type { LeaseChange } from './outcome.ts'
 import { executeTxn } from './txn.ts'
 import { checkPutAgainst, executeDeleteRange, executePut } from './write-ops.ts'
 
 export interface CommandResult {
-  readonly body: Uint8Array
+  /** Null if it takes more than there is room for: the command has its effect all the same. */
+  readonly body: Uint8Array | null
   readonly leaseChanges: readonly LeaseChange[]
   readonly compactTo: Revision | null
 }
 
 /** What a command is executed with, beside the state. */
 export interface CommandContext {
-  /** Whether the answer is wanted here. Must not change what is applied, and does not. */
-  readonly wanted: boolean
+  /** For the answer, if it is wanted here; else null. Must not change what is applied, and does not. */
+  readonly room: AnswerRoom | null
   /** Those of the state; brought up to date by what changes them. */
   readonly rules: AccessRules
   /** Of the command's entry. */
@@ -56,7 +58,8 @@ export interface CommandContext {
  */
 export function executeCommand(mutation: Mutation, command: DecodedCommand, context: CommandContext): CommandResult {
   const { kind, request } = command
-  const { wanted, rules } = context
+  const { room, rules } = context
+  const wanted = room !== null
   const { view } = mutation
   const allow = (operation: Operation): void => {
     const denial = authorize(rules, view, callerOfFields(command.caller), operation)
@@ -74,12 +77,12 @@ export function executeCommand(mutation: Mutation, command: DecodedCommand, cont
       const deletion = decodeDeleteRangeRequest(request)
       checkDeleteRange(deletion)
       if (rules.enabled) allow(deleteOperation(deletion))
-      return withBody(executeDeleteRange(mutation, deletion, wanted).body)
+      return withBody(executeDeleteRange(mutation, deletion, room).body)
     }
     case Command_Kind.TXN: {
       const txn = decodeTxnRequest(request)
       if (rules.enabled) allow(txnOperation(txn))
-      return withBody(executeTxn(mutation, txn, wanted) ?? emptyBytes)
+      return withBody(executeTxn(mutation, txn, room))
     }
     case Command_Kind.COMPACT:
       allow(root)
@@ -137,7 +140,7 @@ function changeAuth(
 
 const noLeaseChanges: readonly LeaseChange[] = []
 
-const withBody = (body: Uint8Array): CommandResult => ({ body, leaseChanges: noLeaseChanges, compactTo: null })
+const withBody = (body: Uint8Array | null): CommandResult => ({ body, leaseChanges: noLeaseChanges, compactTo: null })
 
 function compactTo({ view, main }: Mutation, { revision }: CompactionRequest): CommandResult {
   // Beyond every revision that can exist, a rounded number is refused like the exact one.

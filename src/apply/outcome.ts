@@ -4,6 +4,8 @@ import type { EtcdErrorReason } from '../errors.ts'
 /**
  * The verdict on one write, the same on every member. `body` is the encoded response message without its header
  * (field 1 of every response), which the serving side puts in front: header bytes + body is the response.
+ *
+ * One verdict is of the member alone that was to answer, and of a write that was done: responseTooLarge.
  */
 export type Outcome =
   | { readonly ok: true; readonly revision: Revision; readonly body: Uint8Array }

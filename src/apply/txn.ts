@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { emptyBytes } from '../base/bytes.ts'
 import type { Revision } from '../base/ids.ts'
 import { getRevision } from '../mvcc/meta.ts'
 import { checkedRevision, checkRevisionInTxn, type RangeResult, rangeBody } from '../mvcc/range.ts'
@@ -9,6 +10,7 @@ import type { RangeRequest, RequestOp, TxnRequest } from '../wire/gen/rpc.ts'
 import type { Pieces } from '../wire/pieces.ts'
 import { OpField, TxnBody } from '../wire/responses.ts'
 import { checkTxn } from '../wire/validate.ts'
+import type { AnswerRoom } from './answer-room.ts'
 import { holds } from './compare.ts'
 import { checkPutAgainst, executeDeleteRange, executePut } from './write-ops.ts'
 
@@ -27,17 +29,21 @@ interface Step {
  * Runs a transaction: all compares see the state before it, its writes share one revision, its ranges see the writes
  * before them. Everything that can fail is checked before the first write.
  *
- * @returns the encoded TxnResponse without header; null if not wanted.
+ * @param room for the answer; null: nobody wants it.
+ * @returns the encoded TxnResponse without header, empty if nobody wants it; null if it takes more than there is room for.
  * @throws EtcdError what `checkTxn`, a put and a range may throw; then nothing is written.
  */
-export function executeTxn(mutation: Mutation, request: TxnRequest, wanted: boolean): Uint8Array | null {
+export function executeTxn(mutation: Mutation, request: TxnRequest, room: AnswerRoom | null): Uint8Array | null {
   checkTxn(request)
   const path = allAtOnce(choosePath(mutation.view, request))
   checkPuts(mutation.view, path)
   checkRanges(mutation.view, path, mutation.main - 1)
-  const body = wanted ? new TxnBody(path.succeeded) : null
-  runPath(mutation, path, body)
-  return body === null ? null : body.pieces.join()
+  if (room === null) {
+    runPath(mutation, path, null)
+    return emptyBytes
+  }
+  const answer = { body: new TxnBody(path.succeeded), room }
+  return runPath(mutation, path, answer) ? answer.body.pieces.join() : null
 }
 
 /** Whether a transaction has top-level ranges only, so that it can be answered without the log. */
@@ -91,36 +97,49 @@ function checkRanges(view: ReadView, path: Path, latest: Revision): void {
   }
 }
 
-function runPath(mutation: Mutation, path: Path, body: TxnBody | null): void {
+/** An answer in the making. */
+interface TxnAnswer {
+  readonly body: TxnBody
+  readonly room: AnswerRoom
+}
+
+/** @returns whether there was room for all of the answer; the writes are done all the same. */
+function runPath(mutation: Mutation, path: Path, wanted: TxnAnswer | null): boolean {
+  let answer = wanted
   for (const { op, nested } of path.steps) {
     const request = op.request
     assert(request !== undefined, 'an operation without content passed the checks')
     switch (request.$case) {
       case 'request_range': {
-        if (body === null) break
+        if (answer === null) break
         const latest = revisionWithin(mutation)
-        body.add(OpField.range, latest, allAtOnce(rangeBodyAt(mutation.view, request.value, latest)))
+        const found = answer.room.read(rangeBodyAt(mutation.view, request.value, latest))
+        if (found === null) answer = null
+        else answer.body.add(OpField.range, latest, found)
         break
       }
       case 'request_put': {
-        const result = executePut(mutation, request.value, body !== null)
-        body?.add(OpField.put, result.revision, result.body)
+        const result = executePut(mutation, request.value, answer !== null)
+        answer?.body.add(OpField.put, result.revision, result.body)
         break
       }
       case 'request_delete_range': {
-        const result = executeDeleteRange(mutation, request.value, body !== null)
-        body?.add(OpField.deleteRange, result.revision, result.body)
+        const { body, revision } = executeDeleteRange(mutation, request.value, answer === null ? null : answer.room)
+        if (body === null) answer = null
+        else answer?.body.add(OpField.deleteRange, revision, body)
         break
       }
       case 'request_txn': {
         assert(nested !== null, 'a nested transaction has no path')
-        const nestedBody = body === null ? null : new TxnBody(nested.succeeded)
-        runPath(mutation, nested, nestedBody)
-        if (nestedBody !== null) body?.addNested(nestedBody)
+        const inner: TxnAnswer | null = answer && { body: new TxnBody(nested.succeeded), room: answer.room }
+        const fits = runPath(mutation, nested, inner)
+        if (inner !== null && fits) answer?.body.addNested(inner.body)
+        else answer = null
         break
       }
     }
   }
+  return answer !== null || wanted === null
 }
 
 const rangeBodyAt = (view: ReadView, request: RangeRequest, latest: Revision): Steps<Pieces> =>

@@ -13,6 +13,11 @@ export const limits = {
   longReadAgeMsMax: 60_000,
   /** The answer to one read, with what its making takes; clients of etcd take up to 2 GiB. */
   responseBytesMax: 1024 * 1024 * 1024,
+  /**
+   * What ranges in transactions that write, and key-values that deletions return, may take together in one transaction of
+   * the store: above it a write is done and its answer refused. Reading so much takes the core seconds.
+   */
+  writeAnswersBytesMax: 128 * 1024 * 1024,
   /** Memory of all long reads of a serving thread and their answers; above it only the oldest goes on. */
   longReadsHeldBytesMax: 1024 * 1024 * 1024,
   /** Committed but not applied entries above which new writes are refused with "too many requests". */
