@@ -70,6 +70,8 @@ export const limits = {
   handshakeMsMax: 10_000,
   /** Connections of one address that have not ended their handshake; one more closes the oldest. */
   handshakesPerAddressMax: 512,
+  /** The same of all addresses together, at one listener of one thread. */
+  handshakesMax: 4096,
   /** A file of certificates, keys, requests or revocation lists that `leasehold pki` reads; a million revocations fit. */
   pkiFileBytesMax: 64 * 1024 * 1024,
   /** Alternative names in one certificate that is issued here. */

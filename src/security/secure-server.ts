@@ -39,7 +39,7 @@ export class SecureServer {
   readonly #options: SecureServerOptions
   readonly #refusals: LimitedLog
   readonly #live = new LiveConnections()
-  readonly #pending = new PendingHandshakes(limits.handshakesPerAddressMax)
+  readonly #pending = new PendingHandshakes(limits.handshakesPerAddressMax, limits.handshakesMax)
   /** By address and port of the other side. */
   readonly #shaking = new Map<string, () => void>()
   readonly #recheck: NodeJS.Timeout
