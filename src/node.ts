@@ -5,24 +5,32 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { bootstrapState } from './apply/bootstrap.ts'
 import { listMembers } from './apply/members.ts'
+import { diskSecondsBounds, Histogram } from './base/histogram.ts'
 import { formatId, type MemberId, memberId } from './base/ids.ts'
 import { limits } from './base/limits.ts'
 import type { Log } from './base/log.ts'
 import { bootstrapCluster, type InitialCluster } from './config/bootstrap.ts'
 import type { MemberConfig } from './config/member-config.ts'
 import { EtcdError } from './errors.ts'
-import { getClusterId } from './mvcc/meta.ts'
+import { HealthCounts } from './http/health-counts.ts'
+import { startMetricsListeners } from './http/metrics-listeners.ts'
+import { MemberMetrics } from './metrics/member-metrics.ts'
+import { sumOfTlsCounts } from './metrics/tls-families.ts'
+import { getClusterId, getCompactRevision } from './mvcc/meta.ts'
 import { makeOwnCertificates, startRenewer } from './own-certificates.ts'
 import { createPeers, type PeerMembers } from './peer/peers.ts'
+import { RoundTrips } from './peer/round-trips.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
 import { MemberTls } from './security/member-tls.ts'
 import { systemResolver } from './security/system-resolver.ts'
+import { newTlsCounts } from './security/tls-status.ts'
 import type { MemberInfo } from './service/member.ts'
 import { lockFolder } from './storage/folder-lock.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
 import { openWal } from './storage/wal.ts'
+import { LocalMember } from './threads/local-member.ts'
 import { startServing } from './threads/serving.ts'
 import type { MemberRecord } from './wire/gen/internal.ts'
 
@@ -85,14 +93,18 @@ async function compose(
     const unlock = lockFolder(dir, lock)
     closers.push(async () => unlock())
   }
-  const { store: state } = await openLmdbState({ dir: stateDir, log })
+  const metrics = new MemberMetrics()
+  const checkpointSeconds = new Histogram(diskSecondsBounds)
+  const { store: state } = await openLmdbState({ dir: stateDir, log, checkpointSeconds })
   closers.push(() => state.close())
-  const wal = await openWal({ dir: walDir, clusterId: cluster.clusterId, memberId: self.id, log })
+  const walSyncSeconds = new Histogram(diskSecondsBounds)
+  const { clusterId } = cluster
+  const wal = await openWal({ dir: walDir, clusterId, memberId: self.id, syncSeconds: walSyncSeconds, log })
   closers.push(() => wal.log.close())
   await ensureState(state, cluster, config)
 
   const info: MemberInfo = {
-    clusterId: cluster.clusterId,
+    clusterId,
     memberId: self.id,
     version: config.reportedVersion,
     maxTxnOps: config.maxTxnOps,
@@ -108,6 +120,8 @@ async function compose(
     const members = state.read(listMembers)
     return members.length > 0 ? members : initialRecords(cluster)
   }
+  const roundTrips = new RoundTrips(realClock.nowMs)
+  const peerTlsCounts = newTlsCounts()
   let replica: Replica
   const transport = createPeers({
     clusterToken: config.initialClusterToken,
@@ -115,10 +129,14 @@ async function compose(
     members: peerUrlsById(knownMembers()),
     listenUrls: config.listenPeerUrls,
     tls: tls.peer,
+    tlsCounts: peerTlsCounts,
     resolver: config.peerSkipClientSanVerification ? null : systemResolver,
     log,
     events: {
-      receive: (message) => replica.receive(message),
+      receive: (message) => {
+        roundTrips.received(message)
+        replica.receive(message)
+      },
       acceptSnapshot: (message) => replica.acceptSnapshot(message),
       receiveSnapshot: (message, staged) => replica.receiveSnapshot(message, staged),
       unreachable: (member) => replica.unreachable(member),
@@ -138,10 +156,20 @@ async function compose(
     {
       log: wal.log,
       state,
-      peers: transport.peers,
+      peers: {
+        ...transport.peers,
+        send: (messages) => {
+          roundTrips.sent(messages)
+          transport.peers.send(messages)
+        },
+      },
       clock: realClock,
       report: log,
-      membersChanged: () => transport.setMembers(peerUrlsById(knownMembers())),
+      membersChanged: () => {
+        const members = peerUrlsById(knownMembers())
+        transport.setMembers(members)
+        roundTrips.keep(members)
+      },
       failed: failure.resolve,
     },
   )
@@ -152,8 +180,50 @@ async function compose(
   closers.push(async () => clearInterval(ticking))
 
   for (const url of config.listenClientUrls) await requireFreeAddress(url)
-  const serving = await startServing({ config, tls: tls.client, core: replica, state, log })
+  const serving = await startServing({ config, tls: tls.client, core: replica, state, metrics: metrics.text, log })
   closers.push(() => serving.close())
+  const metricsTlsCounts = newTlsCounts()
+  const metricsHealth = new HealthCounts()
+  const metricsMember = new LocalMember(replica, state)
+  closers.push(async () => metricsMember.close())
+  const metricsListeners = await startMetricsListeners({
+    urls: config.listenMetricsUrls,
+    tls: tls.client,
+    tlsCounts: metricsTlsCounts,
+    member: metricsMember,
+    metrics: metrics.text,
+    healthCounts: metricsHealth,
+    log,
+  })
+  closers.push(() => metricsListeners.close())
+  metrics.serving({
+    core: {
+      info,
+      status: () => replica.status(),
+      counts: () => replica.counts(),
+      revision: () => replica.revision(),
+      compactRevision: () => state.read(getCompactRevision),
+      stored: () => state.counts(),
+      connected: () =>
+        knownMembers()
+          .map(({ id }) => memberId(id))
+          .filter((id) => transport.connectedMs(id) !== null),
+      walSyncSeconds,
+      checkpointSeconds,
+      roundTripSeconds: roundTrips.seconds,
+    },
+    threads: serving.threads,
+    health: [...serving.threads.map(({ counts }) => counts.health), metricsHealth],
+    tls: {
+      status: () => tls.status(),
+      counts: [
+        { port: 'client', counts: sumOfTlsCounts(serving.threads.map(({ counts }) => counts.tls)) },
+        { port: 'peer', counts: peerTlsCounts },
+        { port: 'metrics', counts: metricsTlsCounts },
+      ],
+      nowMs: Date.now,
+    },
+  })
   announce(config, replica, self.id, log)
   tls.start()
   closers.push(async () => tls.stop())

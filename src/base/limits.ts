@@ -66,6 +66,14 @@ export const limits = {
   /** Calls that a client may cancel at once, and then in each second; above it the connection is closed. */
   streamResetsAtOnceMax: 5000,
   streamResetsPerSecondMax: 500,
+  /** HTTP/1.1 connections of one serving thread, or of the metrics listeners; one more is closed. */
+  http1ConnectionsMax: 512,
+  http1RequestsPerConnectionMax: 10_000,
+  /** An answer over HTTP/1.1 must have been made and taken by then, and the next request have come whole by then. */
+  http1AnswerMsMax: 30_000,
+  http1IdleMsMax: 60_000,
+  /** A serving thread waits so long for the metrics of its process. */
+  metricsMsMax: 5000,
   /** A TLS handshake that takes longer is closed. */
   handshakeMsMax: 10_000,
   /** Connections of one address that have not ended their handshake; one more closes the oldest. */

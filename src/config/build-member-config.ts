@@ -3,6 +3,7 @@ import { limits } from '../base/limits.ts'
 import { ConfigError } from './config-error.ts'
 import { parseInitialCluster, requireSelf } from './initial-cluster.ts'
 import type { MemberConfig } from './member-config.ts'
+import { metricsOf, metricsUrlsFlag, metricsUrlsOf } from './metrics-settings.ts'
 import { parseReportedVersion } from './reported-version.ts'
 import type { Settings } from './settings.ts'
 import {
@@ -56,6 +57,9 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
   const listenClientUrls = listenUrls('listen-client-urls', clientTls, clientTlsFlags)
   const listenPeerUrls = listenUrls('listen-peer-urls', peerTls, peerTlsFlags)
   requireDisjoint(listenClientUrls, listenPeerUrls)
+  const listenMetricsUrls = metricsUrlsOf(settings, clientTls, insecure)
+  requireDisjoint(listenClientUrls, listenMetricsUrls, metricsUrlsFlag)
+  requireDisjoint(listenPeerUrls, listenMetricsUrls, metricsUrlsFlag, 'listen-peer-urls')
 
   if (settings.isSet('listen-client-urls') && !settings.isSet('advertise-client-urls'))
     throw new ConfigError('advertise-client-urls', 'is required when --listen-client-urls is set')
@@ -82,6 +86,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     listenClientUrls: listenClientUrls.map(({ url }) => url),
     advertiseClientUrls: advertiseClientUrls.map(({ text }) => text),
     listenPeerUrls: listenPeerUrls.map(({ url }) => url),
+    listenMetricsUrls: listenMetricsUrls.map(({ url }) => url),
     initialAdvertisePeerUrls,
     initialCluster,
     initialClusterState: clusterStateOf(settings),
@@ -109,6 +114,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     bcryptCost: settings.integer('bcrypt-cost', 4, 31),
     leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores, membersHere(name, initialCluster)),
+    metrics: metricsOf(settings),
     logLevel: logLevelOf(settings),
     reportedVersion: parseReportedVersion(settings.text('reported-version')),
   }
@@ -139,10 +145,15 @@ function nameOf(settings: Settings): string {
 const dataDirOf = (settings: Settings, name: string): string =>
   settings.isSet('data-dir') && settings.text('data-dir') !== '' ? settings.text('data-dir') : `${name}.etcd`
 
-function requireDisjoint(clientUrls: readonly GivenUrl[], peerUrls: readonly GivenUrl[]): void {
-  for (const { text, url } of peerUrls)
-    if (clientUrls.some((client) => client.url.host === url.host))
-      throw new ConfigError('listen-peer-urls', `${text} has the address of one of --listen-client-urls`)
+function requireDisjoint(
+  others: readonly GivenUrl[],
+  urls: readonly GivenUrl[],
+  flag = 'listen-peer-urls',
+  otherFlag = 'listen-client-urls',
+): void {
+  for (const { text, url } of urls)
+    if (others.some((other) => other.url.host === url.host))
+      throw new ConfigError(flag, `${text} has the address of one of --${otherFlag}`)
 }
 
 function initialClusterOf(

@@ -7,6 +7,8 @@ export interface MemberConfig {
   readonly listenClientUrls: readonly URL[]
   readonly advertiseClientUrls: readonly string[]
   readonly listenPeerUrls: readonly URL[]
+  /** Where else metrics and health can be asked for; https ones with `clientTls`. */
+  readonly listenMetricsUrls: readonly URL[]
   readonly initialAdvertisePeerUrls: readonly string[]
   /** Member name -> its peer URLs. */
   readonly initialCluster: ReadonlyMap<string, readonly string[]>
@@ -44,6 +46,8 @@ export interface MemberConfig {
   readonly leaseCheckpoints: boolean
   /** 0: everything in the core's thread. */
   readonly serveThreads: number
+  /** `extensive`: it is also counted how long calls take. */
+  readonly metrics: 'basic' | 'extensive'
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
   /** etcd version to report in Status. */
   readonly reportedVersion: string

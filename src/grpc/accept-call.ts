@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Log } from '../base/log.ts'
 import { Code } from '../errors.ts'
 import type { Member } from '../service/member.ts'
+import { type CallCounts, methodNumber } from './call-counts.ts'
 import { readHead } from './call-head.ts'
 import type { ClientConnection } from './client-connection.ts'
 import { type Method, type MethodTable, methodPaths, servedServices } from './method.ts'
@@ -13,6 +14,7 @@ import { UnaryCall } from './unary-call.ts'
 export interface AcceptOptions {
   readonly member: Member
   readonly log: Log
+  readonly counts: CallCounts
   /** Of one request message, compressed or not. */
   readonly messageBytesMax: number
 }
@@ -31,7 +33,8 @@ export function callAcceptor(table: MethodTable, options: AcceptOptions): Accept
   const routes = new Map<string, Route>()
   const services = new Set(servedServices(table))
   for (const [path, method] of methodPaths(table)) {
-    if (method.kind !== 'notBuilt') routes.set(path, { method, context: { ...options, path } })
+    if (method.kind === 'notBuilt') continue
+    routes.set(path, { method, context: { ...options, path, number: methodNumber(path) } })
   }
   return (connection, stream, headers) => {
     // Resets are everyday, and an error without a listener would end the process.

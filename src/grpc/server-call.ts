@@ -9,6 +9,7 @@ import { Code } from '../errors.ts'
 import { type Answer, LongAnswer } from '../service/answer.ts'
 import type { Member } from '../service/member.ts'
 import { StatusError } from '../service/status-error.ts'
+import type { CallCounts } from './call-counts.ts'
 import type { CallHead } from './call-head.ts'
 import { CallLife } from './call-life.ts'
 import type { ClientConnection } from './client-connection.ts'
@@ -19,6 +20,9 @@ import { type CallStatus, statusOf, trailersOf } from './status.ts'
 
 export interface CallContext {
   readonly path: string
+  readonly counts: CallCounts
+  /** In the counts. */
+  readonly number: number
   readonly member: Member
   readonly log: Log
   /** Of one request message, compressed or not. */
@@ -34,6 +38,9 @@ export const responseHeaders: OutgoingHttpHeaders = {
 type ResponseOptions = ServerStreamResponseOptions & { readonly sendDate: boolean }
 const withTrailers: ResponseOptions = { waitForTrailers: true, sendDate: false }
 export const withoutBody: ResponseOptions = { endStream: true, sendDate: false }
+
+/** The client gave the call up, or went. */
+const canceled: CallStatus = { code: Code.Canceled, details: '' }
 
 /** Up to here a message and its prefix are copied into one piece, which costs less than two writes. */
 const joinedBytesMax = 64 * 1024
@@ -52,6 +59,8 @@ export abstract class ServerCall implements MessageSink {
   readonly #connection: ClientConnection
   readonly #context: CallContext
   readonly #reader: MessageReader
+  /** On the clock of the counts. */
+  readonly #beganMs: number
   #deadline: NodeJS.Timeout | undefined
   /** Null until the status is decided: nothing else is sent after that. */
   #status: CallStatus | null = null
@@ -72,6 +81,7 @@ export abstract class ServerCall implements MessageSink {
     this.#context = context
     this.#reader = new MessageReader(context.messageBytesMax, this)
     connection.callOpened()
+    this.#beganMs = context.counts.began(context.number)
     stream.on('close', () => this.#closed())
     stream.on('wantTrailers', () => this.#sendTrailers())
     stream.on('data', (chunk: Buffer) => this.#arrived(chunk))
@@ -115,8 +125,7 @@ export abstract class ServerCall implements MessageSink {
   /** Sends a status, after everything that was written. The first one counts. */
   protected finish(status: CallStatus): void {
     if (this.isOver) return
-    this.#status = status
-    clearTimeout(this.#deadline)
+    this.#decided(status)
     const stream = this.#stream
     if (stream.headersSent) {
       stream.end()
@@ -135,11 +144,10 @@ export abstract class ServerCall implements MessageSink {
       else this.#stream.once('close', () => message.release())
     }
     if (this.isOver) return
-    this.#status = status
-    clearTimeout(this.#deadline)
+    this.#decided(status)
     const stream = this.#stream
     stream.respond(responseHeaders, withTrailers)
-    this.#count(prefixBytes + message.length)
+    this.#count(message.length)
     if (message instanceof LongAnswer) {
       stream.write(prefixOf(message))
       this.#sendParts(message.parts, 0)
@@ -172,8 +180,7 @@ export abstract class ServerCall implements MessageSink {
   protected send(message: Uint8Array, taken: () => void): void {
     const stream = this.#stream
     if (!stream.headersSent) stream.respond(responseHeaders, withTrailers)
-    const bytes = prefixBytes + message.length
-    this.#count(bytes)
+    const bytes = this.#count(message.length)
     const done = (): void => {
       // What a closed call had not sent is counted already.
       if (this.#isClosed) return
@@ -199,16 +206,31 @@ export abstract class ServerCall implements MessageSink {
     if (!this.#isUnpacking) this.#stream.resume()
   }
 
-  #count(bytes: number): void {
+  /** @returns the bytes that the message takes on the connection. */
+  #count(length: number): number {
+    const bytes = prefixBytes + length
     this.#unsentBytes += bytes
     this.#connection.written(bytes)
+    this.#context.counts.messageSent(this.#context.number, length)
+    return bytes
+  }
+
+  #decided(status: CallStatus): void {
+    this.#status = status
+    clearTimeout(this.#deadline)
+    this.#context.counts.ended(this.#context.number, status.code, this.#beganMs)
+  }
+
+  #deliver(message: Uint8Array): void {
+    this.#context.counts.messageReceived(this.#context.number, message.length)
+    this.received(message)
   }
 
   messageRead(message: Uint8Array, isCompressed: boolean): void {
     if (isCompressed && this.head.encoding === null) {
       throw new StatusError(Code.Internal, 'grpc: compressed flag set with identity or empty encoding')
     }
-    if (!isCompressed && !this.#isUnpacking) this.received(message)
+    if (!isCompressed && !this.#isUnpacking) this.#deliver(message)
     else {
       this.#packed.push({ message, isCompressed })
       this.#unpack()
@@ -230,7 +252,7 @@ export abstract class ServerCall implements MessageSink {
         return
       }
       if (!next.isCompressed || encoding === null) {
-        this.received(next.message)
+        this.#deliver(next.message)
         continue
       }
       this.#isUnpacking = true
@@ -241,7 +263,7 @@ export abstract class ServerCall implements MessageSink {
         this.#stream.resume()
         this.guarded(() => {
           if (result instanceof StatusError) throw result
-          this.received(result)
+          this.#deliver(result)
           this.#unpack()
         })
       })
@@ -285,7 +307,7 @@ export abstract class ServerCall implements MessageSink {
 
   #closed(): void {
     this.#isClosed = true
-    clearTimeout(this.#deadline)
+    if (this.#status === null) this.#decided(canceled)
     if (this.#heldBytes > 0) this.#reader.drop()
     this.#packed = []
     const unsent = this.#unsentBytes

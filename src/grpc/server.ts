@@ -2,6 +2,7 @@ import { Passwords } from '../security/passwords.ts'
 import { createHealthService } from '../service/health.ts'
 import { Login } from '../service/login.ts'
 import { createWatchService } from '../service/watch.ts'
+import type { WatchCounts } from '../service/watch-counts.ts'
 import { methodNames } from './method.ts'
 import { methodTable } from './methods.ts'
 import { startTransport, type Transport, type TransportOptions } from './transport.ts'
@@ -11,6 +12,8 @@ export interface ServeClientsOptions extends Omit<TransportOptions, 'table'> {
   readonly enableGrpcReflection: boolean
   /** Rounds of password hashing, as a power of two. */
   readonly bcryptCost: number
+  /** Counted up here, if given. */
+  readonly watchCounts?: WatchCounts
 }
 export type ClientServer = Transport
 
@@ -20,7 +23,8 @@ export type ClientServer = Transport
  * @throws TlsFileError, or the system's error if an address cannot be listened on; nothing is left listening then.
  */
 export async function serveClients(options: ServeClientsOptions): Promise<ClientServer> {
-  const watch = createWatchService(options.member, { log: options.log })
+  const { member, log, watchCounts } = options
+  const watch = createWatchService(member, { log, ...(watchCounts === undefined ? {} : { counts: watchCounts }) })
   const health = createHealthService(options.member, Object.keys(methodNames))
   const passwords = new Passwords(options.bcryptCost)
   const login = new Login(passwords, options.log)

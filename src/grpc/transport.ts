@@ -5,8 +5,10 @@ import type { TlsFiles } from '../config/member-config.ts'
 import { commonNameOfPeer } from '../security/client-name.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import type { TlsSource } from '../security/tls-source.ts'
+import type { TlsCounts } from '../security/tls-status.ts'
 import type { Member } from '../service/member.ts'
 import { callAcceptor } from './accept-call.ts'
+import { CallCounts } from './call-counts.ts'
 import { ClientConnections } from './client-connections.ts'
 import type { MethodTable } from './method.ts'
 import { refuseHttp1, routeConnection } from './route-connection.ts'
@@ -29,6 +31,9 @@ export interface TransportOptions {
   readonly grpcKeepaliveIntervalMs: number
   readonly grpcKeepaliveTimeoutMs: number
   readonly log: Log
+  /** Counted up here, if given. */
+  readonly counts?: CallCounts
+  readonly tlsCounts?: TlsCounts
   /** Takes over HTTP/1 connections, nothing read from them yet. Without it they are told that this is no HTTP/1 address. */
   readonly http1?: (socket: Socket) => void
 }
@@ -60,6 +65,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
     accept: callAcceptor(table, {
       member,
       log,
+      counts: options.counts ?? new CallCounts(false),
       messageBytesMax: options.maxRequestBytes + limits.grpcOverheadBytes,
     }),
   })
@@ -77,9 +83,11 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
   }
   try {
     for (const url of options.listenUrls) {
-      const { tls, reusePort } = options
+      const { tls, reusePort, tlsCounts } = options
       const { handshakeMsMax } = limits
-      listeners.push(await listen({ url, tls, alpn: ['h2', 'http/1.1'], reusePort, handshakeMsMax, log, onConnection }))
+      const counting = tlsCounts === undefined ? {} : { counts: tlsCounts }
+      const alpn = ['h2', 'http/1.1']
+      listeners.push(await listen({ url, tls, alpn, reusePort, handshakeMsMax, log, onConnection, ...counting }))
     }
   } catch (error) {
     await closeAll()

@@ -25,6 +25,8 @@ export class Proposals {
   #unsent: Proposal[] = []
   #unsentBytes = 0
   #nextId: bigint
+  /** Got no verdict in time. */
+  #failed = 0
 
   /**
    * @param firstId differs at each start of the process, so that an old entry never answers a new waiter.
@@ -35,6 +37,14 @@ export class Proposals {
     this.#nextId = firstId
     this.#timeoutMs = timeoutMs
     this.#reasonOf = reasonOf
+  }
+
+  get pending(): number {
+    return this.#waiters.size
+  }
+
+  get failed(): number {
+    return this.#failed
   }
 
   get unsentBytes(): number {
@@ -82,6 +92,7 @@ export class Proposals {
       if (waiter.deadlineMs > nowMs) break
       this.#waiters.delete(id)
       expired.add(waiter.proposal)
+      this.#failed++
       waiter.done(new EtcdError(this.#reasonOf(waiter.deadlineMs - this.#timeoutMs)), null)
     }
     // What has waited for a leader until nobody listens any more must not be written later, nor take up room.

@@ -27,6 +27,10 @@ export class ReadBarriers {
   readonly #rounds = new Map<bigint, Round>()
   #waiting: Reader[] = []
   #nextContext: bigint
+  /** Rounds that were asked again because no answer came. */
+  slowRounds = 0
+  /** Readers that got no answer in time. */
+  failed = 0
 
   constructor(firstContext: bigint, timeoutMs: number, retryMs: number) {
     this.#nextContext = firstContext === 0n ? 1n : firstContext
@@ -72,11 +76,14 @@ export class ReadBarriers {
 
   expire(nowMs: number): void {
     for (const round of [...this.#rounds.values()]) {
-      if (round.sentMs + this.#retryMs <= nowMs) this.putBack(round.context)
+      if (round.sentMs + this.#retryMs > nowMs) continue
+      this.slowRounds++
+      this.putBack(round.context)
     }
     if (!this.#waiting.some((reader) => reader.deadlineMs <= nowMs)) return
     const late = this.#waiting.filter((reader) => reader.deadlineMs <= nowMs)
     this.#waiting = this.#waiting.filter((reader) => reader.deadlineMs > nowMs)
+    this.failed += late.length
     for (const reader of late) reader.done(new EtcdError('timeout'), 0)
   }
 

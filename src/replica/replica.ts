@@ -25,6 +25,7 @@ import { Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '..
 import { CompactionRequest } from '../wire/gen/rpc.ts'
 import { ApplyStage, type CompactionPace } from './apply-stage.ts'
 import { bestSuccessor } from './best-successor.ts'
+import { AppliedCounts, type ReplicaCounts } from './counts.ts'
 import { Handover } from './handover.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LogWindow } from './log-window.ts'
@@ -106,6 +107,7 @@ export class Replica implements PeerEvents, CoreHandle {
   readonly #snapshots: Snapshots
   readonly #window: LogWindow
   readonly #handover = new Handover()
+  readonly #counts = new AppliedCounts()
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
   readonly #leaderListeners = new Set<(leader: MemberId, term: Term) => void>()
   #appliedWaiters: { readonly index: Index; readonly done: (error: Error | null) => void }[] = []
@@ -113,6 +115,8 @@ export class Replica implements PeerEvents, CoreHandle {
   #pumpScheduled = false
   #failed: Error | null = null
   #leader: MemberId = noMember
+  #leaderChanges = 0
+  #leasesExpired = 0
   /** When the newest leader appeared. */
   #electedMs: number | null = null
   #term: Term
@@ -292,6 +296,23 @@ export class Replica implements PeerEvents, CoreHandle {
     }
   }
 
+  counts(): ReplicaCounts {
+    const { puts, deletes, leasesGranted, leasesRevoked } = this.#counts
+    return {
+      leaderChanges: this.#leaderChanges,
+      proposalsPending: this.#proposals.pending,
+      proposalsFailed: this.#proposals.failed,
+      slowReadRounds: this.#reads.slowRounds,
+      readsFailed: this.#reads.failed,
+      puts,
+      deletes,
+      leasesGranted,
+      leasesRevoked,
+      leasesExpired: this.#leasesExpired,
+      installing: this.#installing,
+    }
+  }
+
   raftStatus(): RaftStatus {
     return raftStatus(this.#raft)
   }
@@ -455,6 +476,7 @@ export class Replica implements PeerEvents, CoreHandle {
       if (leader === noMember) this.#report.info('lost leader', fields)
       else {
         this.#electedMs = this.#clock.nowMs()
+        this.#leaderChanges++
         this.#report.info('raft leader elected', fields)
       }
     }
@@ -478,6 +500,7 @@ export class Replica implements PeerEvents, CoreHandle {
     const last = entries[entries.length - 1]
     assert(last, 'a commit of at least one entry')
     this.#input({ kind: 'applied', index: last.index })
+    this.#counts.add(batch.events, applied)
     for (const one of applied) if (one.leaseChanges.length > 0) this.#leases.changed(one.leaseChanges)
     for (const entry of entries) {
       if (entry.type !== 'confChange') continue
@@ -549,7 +572,9 @@ export class Replica implements PeerEvents, CoreHandle {
   #proposeAsLeader(kind: Command_Kind, request: Uint8Array): boolean {
     if (this.#leader !== this.info.memberId) return false
     const data = this.#command(kind, request, 0n, memberCaller)
-    return this.#input({ kind: 'propose', proposals: [{ type: 'normal', data }] }) === 'accepted'
+    const isAccepted = this.#input({ kind: 'propose', proposals: [{ type: 'normal', data }] }) === 'accepted'
+    if (isAccepted && kind === Command_Kind.LEASE_REVOKE) this.#leasesExpired++
+    return isAccepted
   }
 
   /** Calls back when this state shows everything acknowledged before the call, and this member is part of a quorum. */

@@ -9,6 +9,7 @@ import type { ReadView } from '../mvcc/view.ts'
 import { encodeHeader } from '../wire/header.ts'
 import { type Access, accessOf } from './access.ts'
 import type { Member } from './member.ts'
+import { WatchCounts } from './watch-counts.ts'
 import {
   type EncodedEvents,
   encodeDelivery,
@@ -71,18 +72,20 @@ export class WatchHub {
   readonly #access: Access
   /** Of the rules by which all watches may be. */
   #judgedVersion = -1
+  readonly #counts: WatchCounts
   #pending: CommittedBatch[] = []
   #flushScheduled = false
   #catchUpScheduled = false
   #step = 0
   #unsubscribe: (() => void) | null = null
 
-  constructor(member: Member, timers: WatchTimers, bounds: WatchBounds) {
+  constructor(member: Member, timers: WatchTimers, bounds: WatchBounds, counts = new WatchCounts()) {
     this.queueBytesMax = bounds.queueBytesMax
     this.#bounds = bounds
     this.#member = member
     this.#access = accessOf(member)
     this.#timers = timers
+    this.#counts = counts
   }
 
   get streams(): ReadonlySet<WatchStream> {
@@ -92,6 +95,7 @@ export class WatchHub {
   /** The feed is taken only while there are streams, so that a member need not send it to threads without any. */
   addStream(stream: WatchStream): void {
     this.#streams.add(stream)
+    this.#counts.streams = this.#streams.size
     if (this.#unsubscribe !== null) return
     // In this order: once subscribed, a serving thread goes by what it has been told, which may be nothing for long.
     this.revision = this.#member.revision()
@@ -100,6 +104,7 @@ export class WatchHub {
 
   dropStream(stream: WatchStream): void {
     this.#streams.delete(stream)
+    this.#counts.streams = this.#streams.size
     this.#progressWaiting.delete(stream)
     if (this.#streams.size > 0 || this.#unsubscribe === null) return
     this.#unsubscribe()
@@ -154,6 +159,7 @@ export class WatchHub {
     group.size++
     const { id, idField, fragment, progressNotify, costBytes, firstRevision } = wish
     this.#watchesBytes += costBytes
+    this.#counts.watchers++
     const watcher: Watcher = {
       id,
       idField,
@@ -175,7 +181,8 @@ export class WatchHub {
   remove(watcher: Watcher): void {
     if (watcher.state === 'gone') return
     const { group } = watcher
-    watcher.state = 'gone'
+    this.#enter(watcher, 'gone')
+    this.#counts.watchers--
     this.#watchesBytes -= watcher.costBytes
     group.synced.delete(watcher)
     this.#lagging.delete(watcher)
@@ -295,6 +302,7 @@ export class WatchHub {
     const first = events.mains[0]!
     const last = events.mains[events.mains.length - 1]!
     const responses = new Map<bigint, Uint8Array>()
+    let sent = 0
     for (const watcher of watchers) {
       if (watcher.state === 'gone' || watcher.minRevision > last) continue
       const { stream } = watcher
@@ -305,9 +313,11 @@ export class WatchHub {
       watcher.delivered = true
       if (watcher.fragment || watcher.minRevision > first) {
         const wanted = eventsSince(events, watcher.minRevision)
+        sent += wanted.mains.length
         const bytesMax = watcher.fragment ? this.#bounds.fragmentBytesMax : Number.POSITIVE_INFINITY
         for (const response of encodeFragments(header, watcher.idField, wanted, bytesMax)) stream.send(response)
       } else {
+        sent += events.mains.length
         let response = responses.get(watcher.id)
         if (response === undefined) {
           response = encodeDelivery(header, watcher.idField, events.bytes)
@@ -317,11 +327,18 @@ export class WatchHub {
       }
       watcher.minRevision = through + 1
     }
+    this.#counts.events += sent
+  }
+
+  #enter(watcher: Watcher, state: Watcher['state']): void {
+    if (isSlow(watcher.state)) this.#counts.slowWatchers--
+    watcher.state = state
+    if (isSlow(state)) this.#counts.slowWatchers++
   }
 
   #lag(watcher: Watcher, from: Revision): void {
     watcher.group.synced.delete(watcher)
-    watcher.state = 'lagging'
+    this.#enter(watcher, 'lagging')
     watcher.minRevision = from
     this.#lagging.add(watcher)
     this.#scheduleCatchUp()
@@ -330,7 +347,7 @@ export class WatchHub {
   #stall(watcher: Watcher, from: Revision): void {
     watcher.group.synced.delete(watcher)
     this.#lagging.delete(watcher)
-    watcher.state = 'stalled'
+    this.#enter(watcher, 'stalled')
     watcher.minRevision = from
     watcher.stream.stalled.add(watcher)
   }
@@ -420,7 +437,7 @@ export class WatchHub {
   /** History has been read to the position of the feed: live events follow. */
   #settle(watcher: Watcher): void {
     this.#lagging.delete(watcher)
-    watcher.state = 'synced'
+    this.#enter(watcher, 'synced')
     watcher.group.synced.add(watcher)
   }
 
@@ -431,6 +448,8 @@ export class WatchHub {
     }
   }
 }
+
+const isSlow = (state: Watcher['state']): boolean => state === 'lagging' || state === 'stalled'
 
 /** Watches that stalled are not served now, and cost nobody a read. */
 const isShownPrevious = (group: WatchGroup): boolean =>

@@ -5,6 +5,7 @@ import { EtcdError } from '../errors.ts'
 import type { Call } from './call.ts'
 import type { Member } from './member.ts'
 import type { MessageStream } from './stream.ts'
+import type { WatchCounts } from './watch-counts.ts'
 import { type WatchBounds, WatchHub } from './watch-hub.ts'
 import { WatchStream } from './watch-stream.ts'
 import { systemTimers, type WatchTimers } from './watch-timers.ts'
@@ -12,6 +13,8 @@ import { systemTimers, type WatchTimers } from './watch-timers.ts'
 export interface WatchOptions {
   readonly log: Log
   readonly timers?: WatchTimers
+  /** Counted up here, if given. */
+  readonly counts?: WatchCounts
   /** For tests. */
   readonly bounds?: Partial<WatchBounds>
 }
@@ -33,12 +36,13 @@ const leaderlessTimeoutsMax = 3
  */
 export function createWatchService(member: Member, options: WatchOptions): WatchService {
   const timers = options.timers ?? systemTimers
-  const hub = new WatchHub(member, timers, {
+  const bounds: WatchBounds = {
     queueBytesMax: limits.watchStreamQueueBytesMax,
     liveResponseBytesMax: limits.watchLiveResponseBytesMax,
     fragmentBytesMax: member.info.maxRequestBytes + limits.grpcOverheadBytes,
     ...options.bounds,
-  })
+  }
+  const hub = new WatchHub(member, timers, bounds, options.counts)
   let leaderless: { cancel(): void } | null = null
   let closed = false
 

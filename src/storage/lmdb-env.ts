@@ -81,6 +81,9 @@ interface EnvStats extends TableStats {
 
 const pagesOf = (stats: TableStats): number => stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages
 
+/** Records of one table. */
+export const entriesOf = (db: TableDb): number => (db.getStats() as { entryCount: number }).entryCount
+
 /** Bytes of the data file, and bytes of its pages that hold something. */
 export function sizeOf({ root, dbs }: TablesEnv): { allocated: number; inUse: number } {
   const { pageSize, lastPageNumber, root: main, free } = root.getStats() as EnvStats

@@ -1,9 +1,10 @@
 import { basename } from 'node:path'
 import { assert } from '../base/assert.ts'
+import type { Histogram } from '../base/histogram.ts'
 import type { Log } from '../base/log.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
 import type { Done, SnapshotSink, SnapshotSource, StateStore } from '../replica/ports.ts'
-import { sizeOf, type TablesEnv } from './lmdb-env.ts'
+import { entriesOf, sizeOf, type TablesEnv } from './lmdb-env.ts'
 import { HeldViews } from './lmdb-held-views.ts'
 import { LmdbSnapshotSink, LmdbSnapshotSource } from './lmdb-snapshot.ts'
 import { readView } from './lmdb-view.ts'
@@ -17,6 +18,8 @@ export type ReplacedListener = (path: string, release: () => void) => void
 export interface LmdbState extends StateStore {
   /** For `openLmdbReader` in other threads; changes when a snapshot is installed. */
   path(): string
+  /** Keys and leases that there are now. LMDB keeps count of them. */
+  counts(): { readonly keys: number; readonly leases: number }
   /** The newest committed state, for as long as it is held. */
   hold(): { readonly view: ReadView; close(): void }
   /** @returns takes the listener away again. */
@@ -35,10 +38,12 @@ export async function openLmdbState(options: {
   readonly log: Log
   /** From a commit to the checkpoint that follows by itself. */
   readonly checkpointDelayMs?: number
+  /** How long checkpoints take. */
+  readonly checkpointSeconds?: Histogram
 }): Promise<{ store: LmdbState }> {
   const dirs = await StateDirs.open(options.dir, options.log)
   const writer = await LmdbWriter.open(dirs.currentPath, options.checkpointDelayMs)
-  return { store: new EnvState(dirs, writer, options.log) }
+  return { store: new EnvState(dirs, writer, options.log, options.checkpointSeconds ?? null) }
 }
 
 /** One environment and who still needs it. */
@@ -51,27 +56,27 @@ interface Generation {
   users: number
 }
 
-const generationOf = (writer: LmdbWriter): Generation => ({
-  env: writer.env,
-  writer,
-  view: readView(writer.env),
-  held: new HeldViews(writer.env),
-  users: 1,
-})
+function generationOf(writer: LmdbWriter, checkpointSeconds: Histogram | null): Generation {
+  writer.checkpointSeconds = checkpointSeconds
+  const { env } = writer
+  return { env, writer, view: readView(env), held: new HeldViews(env), users: 1 }
+}
 
 class EnvState implements LmdbState {
   readonly #dirs: StateDirs
   readonly #log: Log
+  readonly #checkpointSeconds: Histogram | null
   readonly #listeners = new Set<ReplacedListener>()
   /** Old environments being closed and removed. */
   readonly #retiring = new Set<Promise<void>>()
   #live: Generation
   #transacting = false
 
-  constructor(dirs: StateDirs, writer: LmdbWriter, log: Log) {
+  constructor(dirs: StateDirs, writer: LmdbWriter, log: Log, checkpointSeconds: Histogram | null) {
     this.#dirs = dirs
     this.#log = log
-    this.#live = generationOf(writer)
+    this.#checkpointSeconds = checkpointSeconds
+    this.#live = generationOf(writer, checkpointSeconds)
   }
 
   path(): string {
@@ -120,6 +125,12 @@ class EnvState implements LmdbState {
     return sizeOf(this.#live.env)
   }
 
+  counts(): { readonly keys: number; readonly leases: number } {
+    const { root, dbs } = this.#live.env
+    root.resetReadTxn()
+    return { keys: entriesOf(dbs.current), leases: entriesOf(dbs.leases) }
+  }
+
   onReplaced(listener: ReplacedListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -137,7 +148,7 @@ class EnvState implements LmdbState {
     this.#dirs.makeCurrent(basename(received.env.path)).then(
       () => {
         const old = this.#live
-        this.#live = generationOf(received)
+        this.#live = generationOf(received, this.#checkpointSeconds)
         for (const listener of this.#listeners) this.#tell(listener, old)
         this.#release(old)
         done()

@@ -1,3 +1,4 @@
+import type { Histogram } from '../base/histogram.ts'
 import type { WriteView } from '../mvcc/view.ts'
 import type { Done } from '../replica/ports.ts'
 import { diskIsFull } from './free-space.ts'
@@ -25,6 +26,8 @@ const stalledBytes = 2 * uncheckedBytesMax
  */
 export class LmdbWriter {
   readonly env: TablesEnv
+  /** How long it takes to put what was committed on stable storage. Null: nobody wants to know. */
+  checkpointSeconds: Histogram | null = null
   readonly #view: LmdbView
   readonly #checkpoints: LmdbCheckpoints
   readonly #checkpointDelayMs: number
@@ -75,7 +78,9 @@ export class LmdbWriter {
   /** See `StateStore.flush`. */
   flush(done: Done): void {
     this.#view.writtenBytes = 0
+    const beganMs = performance.now()
     this.#checkpoints.take((error) => {
+      this.checkpointSeconds?.observe((performance.now() - beganMs) / 1000)
       if (error !== null) {
         distrustPages(this.env.path)
         this.#fail(error, 'flush')

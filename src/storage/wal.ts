@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { assert } from '../base/assert.ts'
+import type { Histogram } from '../base/histogram.ts'
 import type { ClusterId, Index, MemberId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { EntryId, HardState } from '../raft/types.ts'
@@ -18,6 +19,8 @@ export interface WalOptions {
   /** Size to which segments are zero-filled ahead of use; default 64 MiB. */
   readonly segmentBytes?: number
   readonly fs?: FileSystem
+  /** How long it takes to put a record on stable storage. */
+  readonly syncSeconds?: Histogram
   readonly log: Log
 }
 
@@ -183,8 +186,10 @@ class SegmentedWal implements Wal {
     if (batch.previous !== null) this.#terms.replaceAfter(batch.previous.index, batch.entries)
     if (batch.hardState !== null) this.#hardState = batch.hardState
     this.#held = false
+    const beganMs = performance.now()
     active.file.write(this.#scratch, size, active.offset, (error) => {
       if (error !== null) return this.#fail(error, done)
+      this.#options.syncSeconds?.observe((performance.now() - beganMs) / 1000)
       active.offset += size
       this.#busy = false
       done()

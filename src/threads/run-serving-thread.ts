@@ -4,9 +4,11 @@ import type { Log } from '../base/log.ts'
 import { checkTlsContents } from '../security/tls-files.ts'
 import { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
+import type { SharedCounts } from './serving-counts.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
 import { threadLog } from './thread-log.ts'
 import { type StateReader, ThreadMember } from './thread-member.ts'
+import { ThreadMetrics } from './thread-metrics.ts'
 
 /** What a thread serves with; it must let calls under way finish for up to `drainMs`. */
 export interface ThreadServer {
@@ -15,8 +17,17 @@ export interface ThreadServer {
 
 export interface ThreadParts<Serve> {
   openReader(path: string): StateReader
-  /** @param tls null: plaintext. What it holds changes when the member's files do. */
-  serve(member: Member, options: Serve, log: Log, tls: TlsSource | null): Promise<ThreadServer>
+  serve(member: Member, options: Serve, surroundings: ThreadSurroundings): Promise<ThreadServer>
+}
+
+/** What a thread has of its process, beside the member. */
+export interface ThreadSurroundings {
+  readonly log: Log
+  /** Null: plaintext. What it holds changes when the member's files do. */
+  readonly tls: TlsSource | null
+  readonly counts: SharedCounts
+  /** Those of the whole process; rejects if they cannot be had. */
+  readonly metrics: () => Promise<string>
 }
 
 /** The life of one serving thread, from inside: join the core, serve, and close when told. */
@@ -36,10 +47,12 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
     closeFailed: (error) => log.error('cannot close a replaced state', { error }),
   })
   const serving = Promise.withResolvers<ThreadServer>()
+  const metrics = new ThreadMetrics((id) => tell({ kind: 'askMetrics', id }))
   let tls: TlsSource | null = null
   port.on('message', (message: ArrayBuffer | ToThread) => {
     if (message instanceof ArrayBuffer) member.receive(message)
     else if (message.kind === 'tls') tls?.take(message.contents)
+    else if (message.kind === 'metrics') metrics.answered(message.id, message.text)
     else {
       const { drainMs } = message
       serving.promise.then(async (server) => {
@@ -53,7 +66,8 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
 
   try {
     if (start.tls !== null) tls = new TlsSource(checkTlsContents(start.tls))
-    serving.resolve(await parts.serve(member, start.serve, log, tls))
+    const surroundings = { log, tls, counts: start.counts, metrics: () => metrics.ask() }
+    serving.resolve(await parts.serve(member, start.serve, surroundings))
     tell({ kind: 'ready' })
   } catch (error) {
     tell({ kind: 'refused', message: error instanceof Error ? error.message : String(error) })

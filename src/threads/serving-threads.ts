@@ -3,6 +3,8 @@ import type { Log } from '../base/log.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import { CommitEncoder, CoreBridge } from './core-bridge.ts'
 import type { CoreHandle } from './core-handle.ts'
+import type { ServedThread } from './served-thread.ts'
+import { ServingCounts } from './serving-counts.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
 
 export interface ServingThreadsOptions<Serve> {
@@ -16,6 +18,10 @@ export interface ServingThreadsOptions<Serve> {
   readonly serve: Serve
   /** Absent or null: plaintext. Every thread uses what this one holds. */
   readonly tls?: TlsSource | null
+  /** Whether it is counted how long calls take. */
+  readonly timed?: boolean
+  /** Those of the process, for clients that ask a thread for them. */
+  readonly metrics?: () => Promise<string>
   readonly log: Log
   /** The module that threads run. */
   readonly entry?: URL
@@ -28,6 +34,8 @@ export interface ServingThreads {
   readonly ready: Promise<void>
   /** Stops listening, lets calls under way finish for up to `drainMs`, ends the threads. */
   close(drainMs?: number): Promise<void>
+  /** In the order of their numbers. */
+  readonly threads: readonly ServedThread[]
 }
 
 /** Beside this module, as a source or as it was built. */
@@ -71,12 +79,14 @@ export function startServingThreads<Serve>(options: ServingThreadsOptions<Serve>
   )
   // Whoever does not wait for `ready` learns of a failure from the log.
   ready.catch((error: unknown) => options.log.error('serving threads could not start', { error }))
-  return { ready, close }
+  return { ready, close, threads }
 }
 
 /** One place for a thread: the worker that fills it at present, and its end of the seam. */
-class ServingThread<Serve> {
+class ServingThread<Serve> implements ServedThread {
   readonly ready: Promise<void>
+  readonly counts: ServingCounts
+  restarts = 0
   readonly #options: ServingThreadsOptions<Serve>
   readonly #encoder: CommitEncoder
   readonly #number: number
@@ -93,9 +103,18 @@ class ServingThread<Serve> {
     this.#options = options
     this.#encoder = encoder
     this.#number = number
+    this.counts = ServingCounts.create(options.timed ?? false)
     this.#restartMs = options.restartMsMin ?? 100
     this.ready = this.#firstStart.promise
     this.#start()
+  }
+
+  get isRunning(): boolean {
+    return this.#worker !== null
+  }
+
+  get activeSeconds(): number {
+    return (this.#worker?.performance.eventLoopUtilization().active ?? 0) / 1000
   }
 
   post(message: ToThread): void {
@@ -135,6 +154,7 @@ class ServingThread<Serve> {
       },
       serve,
       tls: tls?.material.contents ?? null,
+      counts: this.counts.shared,
     }
     let worker: Worker
     try {
@@ -160,6 +180,7 @@ class ServingThread<Serve> {
       bridge.close()
       this.#worker = null
       this.#bridge = null
+      this.counts.watches.reset()
       this.#exited(code, performance.now() - startedMs)
     })
   }
@@ -177,10 +198,23 @@ class ServingThread<Serve> {
         break
       case 'closed':
         break
+      case 'askMetrics':
+        this.#sendMetrics(message.id)
+        break
       case 'log':
         log[message.level](message.message, { ...message.fields, thread: this.#number })
         break
     }
+  }
+
+  #sendMetrics(id: number): void {
+    const answer = (text: string | null): void => this.post({ kind: 'metrics', id, text })
+    const { metrics, log } = this.#options
+    if (metrics === undefined) return answer(null)
+    metrics().then(answer, (error: unknown) => {
+      log.error('cannot put the metrics together', { error })
+      answer(null)
+    })
   }
 
   /** @param code null if there was no thread at all. */
@@ -198,6 +232,7 @@ class ServingThread<Serve> {
     })
     this.#restart = setTimeout(() => {
       this.#restart = null
+      this.restarts++
       this.#start()
     }, this.#restartMs)
     this.#restartMs = Math.min(this.#restartMs * 2, restartMsMax)

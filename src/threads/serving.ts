@@ -1,9 +1,11 @@
 import type { Log } from '../base/log.ts'
 import type { MemberConfig } from '../config/member-config.ts'
-import { serveClients } from '../grpc/server.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { CoreHandle } from './core-handle.ts'
 import { LocalMember, type LocalState } from './local-member.ts'
+import { type ServeOptions, serveClientPort } from './serve-client-port.ts'
+import type { ServedThread } from './served-thread.ts'
+import { ServingCounts } from './serving-counts.ts'
 import { startServingThreads } from './serving-threads.ts'
 
 /** The live state as serving sees it; storage's LMDB state has all of it. */
@@ -12,41 +14,32 @@ export interface ServedState extends LocalState {
   onReplaced(callback: (path: string, release: () => void) => void): void
 }
 
-/** How to serve, as plain data that can cross to threads. */
-export interface ServeOptions {
-  readonly listenUrls: readonly string[]
-  readonly maxRequestBytes: number
-  readonly maxConcurrentStreams: number
-  readonly grpcKeepaliveMinTimeMs: number
-  readonly grpcKeepaliveIntervalMs: number
-  readonly grpcKeepaliveTimeoutMs: number
-  readonly enableGrpcReflection: boolean
-  /** Whether clients' certificates say which users they are. */
-  readonly clientCertAuth: boolean
-  readonly bcryptCost: number
-}
-
 export interface Serving {
+  readonly threads: readonly ServedThread[]
   /** Stops listening, lets calls under way finish for a moment, ends the rest. */
   close(): Promise<void>
 }
 
 const drainMs = 2000
 
-/**
- * Serves clients of `core` as configured: in threads of their own, or in this one if `serveThreads` is 0.
- *
- * @throws an error in one line if an address or a TLS file cannot be used; nothing is left running then.
- */
-export async function startServing(options: {
+interface ServingParts {
   readonly config: MemberConfig
   /** Null: plaintext. */
   readonly tls: TlsSource | null
   readonly core: CoreHandle
   readonly state: ServedState
+  /** Those of the process. */
+  readonly metrics: () => Promise<string>
   readonly log: Log
-}): Promise<Serving> {
-  const { config, tls, core, state, log } = options
+}
+
+/**
+ * Serves clients of `core` as configured: in threads of their own, or in this one if `serveThreads` is 0.
+ *
+ * @throws an error in one line if an address or a TLS file cannot be used; nothing is left running then.
+ */
+export async function startServing(parts: ServingParts): Promise<Serving> {
+  const { config } = parts
   const serve: ServeOptions = {
     listenUrls: config.listenClientUrls.map(String),
     maxRequestBytes: config.maxRequestBytes,
@@ -58,24 +51,27 @@ export async function startServing(options: {
     clientCertAuth: config.clientTls?.clientCertAuth === true,
     bcryptCost: config.bcryptCost,
   }
-  return config.serveThreads === 0
-    ? serveHere(serve, tls, core, state, log)
-    : serveInThreads(config.serveThreads, serve, tls, core, state, log)
+  return config.serveThreads === 0 ? serveHere(serve, parts) : serveInThreads(serve, parts)
 }
 
 async function serveHere(
   serve: ServeOptions,
-  tls: TlsSource | null,
-  core: CoreHandle,
-  state: ServedState,
-  log: Log,
+  { config, tls, core, state, metrics, log }: ServingParts,
 ): Promise<Serving> {
   const member = new LocalMember(core, state)
-  const { listenUrls, ...rest } = serve
-  const urls = listenUrls.map((url) => new URL(url))
+  const counts = ServingCounts.create(config.metrics === 'extensive')
   try {
-    const server = await serveClients({ ...rest, tls, member, listenUrls: urls, reusePort: false, log })
+    const server = await serveClientPort(serve, { member, tls, reusePort: false, counts, metrics, log })
+    const here: ServedThread = {
+      counts,
+      isRunning: true,
+      restarts: 0,
+      get activeSeconds() {
+        return performance.eventLoopUtilization().active / 1000
+      },
+    }
     return {
+      threads: [here],
       close: async () => {
         await server.close(drainMs)
         member.close()
@@ -88,22 +84,20 @@ async function serveHere(
 }
 
 async function serveInThreads(
-  count: number,
   serve: ServeOptions,
-  tls: TlsSource | null,
-  core: CoreHandle,
-  state: ServedState,
-  log: Log,
+  { config, tls, core, state, metrics, log }: ServingParts,
 ): Promise<Serving> {
-  const threads = startServingThreads({
-    count,
+  const serving = startServingThreads({
+    count: config.serveThreads,
     core,
     statePath: () => state.path(),
     onStateReplaced: (callback) => state.onReplaced(callback),
     serve,
     tls,
+    timed: config.metrics === 'extensive',
+    metrics,
     log,
   })
-  await threads.ready
-  return { close: () => threads.close(drainMs) }
+  await serving.ready
+  return { threads: serving.threads, close: () => serving.close(drainMs) }
 }

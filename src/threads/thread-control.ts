@@ -1,5 +1,6 @@
 import type { TlsContents } from '../security/tls-contents.ts'
 import type { MemberInfo } from '../service/member.ts'
+import type { SharedCounts } from './serving-counts.ts'
 import type { CoreSnapshot } from './thread-member.ts'
 
 /** Rare messages between a serving thread and the core go as plain objects beside the flat records. */
@@ -7,6 +8,8 @@ export type ToThread =
   | { readonly kind: 'close'; readonly drainMs: number }
   /** Checked already; in use from now on. */
   | { readonly kind: 'tls'; readonly contents: TlsContents }
+  /** What was asked for by this number; null: it cannot be had now. */
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string | null }
 
 export type FromThread =
   /** Serves on all addresses. */
@@ -15,6 +18,8 @@ export type FromThread =
   | { readonly kind: 'refused'; readonly message: string }
   /** Has closed everything and ends. */
   | { readonly kind: 'closed' }
+  /** A client wants to see the metrics of the process. */
+  | { readonly kind: 'askMetrics'; readonly id: number }
   | {
       readonly kind: 'log'
       readonly level: 'debug' | 'info' | 'warn' | 'error' | 'fatal'
@@ -29,4 +34,6 @@ export interface ThreadStart<Serve> {
   readonly serve: Serve
   /** What is in use at this moment, whatever stands on disk. Null: plaintext. */
   readonly tls: TlsContents | null
+  /** What it counts goes there. */
+  readonly counts: SharedCounts
 }

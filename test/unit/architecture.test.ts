@@ -28,15 +28,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   security: ['base', 'config', 'x509'],
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
   grpc: ['base', 'errors.ts', 'wire', 'auth', 'service', 'config', 'security'],
+  http: ['base', 'mvcc', 'service', 'security'],
   threads: [
     ...['base', 'errors.ts', 'wire', 'mvcc', 'auth', 'apply', 'service', 'replica'],
-    ...['config', 'logging', 'storage', 'security', 'grpc'],
+    ...['config', 'logging', 'storage', 'security', 'grpc', 'http'],
   ],
+  metrics: ['base', 'errors.ts', 'service', 'replica', 'security', 'grpc', 'http', 'threads'],
   pki: ['base', 'x509'],
   'own-certificates.ts': ['base', 'config', 'pki'],
   'node.ts': [
     ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica', 'service'],
-    ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'threads', 'own-certificates.ts'],
+    ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'http', 'threads'],
+    ...['metrics', 'own-certificates.ts'],
   ],
   cli: ['base', 'wire', 'config', 'logging', 'x509', 'pki', 'node.ts'],
 }
@@ -155,6 +158,7 @@ for (const [library, parts] of Object.entries({
   bcryptjs: ['security'],
   'node-forge': ['pki'],
   pino: ['logging'],
+  'prom-client': ['metrics'],
   commander: ['cli'],
   yaml: ['config', 'pki'],
   zod: ['config', 'pki', 'cli'],

@@ -16,9 +16,10 @@ const httpsClients = '--listen-client-urls https://127.0.0.1:2379 --advertise-cl
 const peerTls = '--peer-cert-file c.pem --peer-key-file k.pem'
 
 test('without flags a member is what etcd makes of none', () => {
-  const { listenClientUrls, listenPeerUrls, ...rest } = build('')
+  const { listenClientUrls, listenPeerUrls, listenMetricsUrls, ...rest } = build('')
   assert.deepEqual(listenClientUrls.map(String), ['http://localhost:2379/'])
   assert.deepEqual(listenPeerUrls.map(String), ['http://localhost:2380/'])
+  assert.deepEqual(listenMetricsUrls, [])
   assert.deepEqual(rest, {
     name: 'default',
     dataDir: '/srv/default.etcd',
@@ -52,6 +53,7 @@ test('without flags a member is what etcd makes of none', () => {
     bcryptCost: 10,
     leaseCheckpoints: false,
     serveThreads: 3,
+    metrics: 'basic',
     logLevel: 'info',
     reportedVersion: '3.5.30',
   })
