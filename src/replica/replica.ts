@@ -48,6 +48,7 @@ import { recover } from './recovery.ts'
 import { Snapshots } from './snapshots.ts'
 import { submitInOrder } from './submit-in-order.ts'
 import { timeoutReason } from './timeout-reason.ts'
+import { WakingClock } from './waking-clock.ts'
 
 export interface ReplicaOptions {
   readonly info: MemberInfo
@@ -184,9 +185,11 @@ export class Replica implements PeerEvents, CoreHandle {
       compactLog: (index) => this.#input({ kind: 'compactLog', index }),
       failed: (error) => this.#fail(error),
     })
+    // Renewals that came while this member stood still are heard only now. Read at least at each tick.
+    const leaseClock = new WakingClock(ports.clock, info.electionTimeoutMs)
     this.#leases = new LeaseKeeper(
       {
-        nowMs: () => this.#clock.nowMs(),
+        nowMs: () => leaseClock.nowMs(),
         soon: (work) => this.#clock.soon(work),
         self: () => info.memberId,
         leader: () => this.#leader,

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bootstrapState } from '../../../src/apply/bootstrap.ts'
-import { clusterId, noMember } from '../../../src/base/ids.ts'
+import { clusterId, leaseId, noMember } from '../../../src/base/ids.ts'
 import { limits } from '../../../src/base/limits.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import type { LogStore, Peers } from '../../../src/replica/ports.ts'
 import { Replica } from '../../../src/replica/replica.ts'
 import { MemoryState } from '../../../src/storage/memory-state.ts'
-import { PutRequest } from '../../../src/wire/gen/rpc.ts'
+import { LeaseGrantRequest, PutRequest } from '../../../src/wire/gen/rpc.ts'
 import { bytes, memberRecord, putRequest, self } from '../../support/commands.ts'
 
 const info = {
@@ -117,4 +117,26 @@ test('a write that is not applied in time is told so after five seconds and two 
   assert.deepEqual(answers, [])
   tick(100)
   assert.deepEqual(answers, ['etcdserver: request timed out'])
+})
+
+test('a lease is not shortened by the time in which a busy leader could not hear its renewals', () => {
+  const { replica, tick, applyAll } = loneReplica()
+  const grant = LeaseGrantRequest.encode({ ID: 7n, TTL: 5n }).finish()
+  replica.propose('leaseGrant', grant, assert.ifError)
+  applyAll()
+  const answers: number[] = []
+  const renew = (): void => {
+    replica.renewLease(leaseId(7n), (error, ttlSeconds) => {
+      assert.ifError(error)
+      answers.push(ttlSeconds)
+    })
+    applyAll()
+  }
+  for (let ms = 0; ms < 4000; ms += 100) tick(100)
+  tick(60_000)
+  renew()
+  assert.deepEqual(answers, [5])
+  for (let ms = 0; ms < 5000; ms += 100) tick(100)
+  renew()
+  assert.deepEqual(answers, [5, 0])
 })
