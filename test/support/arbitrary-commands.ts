@@ -1,6 +1,9 @@
 import fc from 'fast-check'
+import { anonymous, type Caller, memberCaller } from '../../src/auth/caller.ts'
+import type { RuleChange } from '../../src/auth/change.ts'
 import type { Entry } from '../../src/raft/types.ts'
 import {
+  type AuthChange,
   Command_Kind,
   ConfChange,
   ConfChange_Type,
@@ -16,7 +19,21 @@ import {
   TxnRequest,
 } from '../../src/wire/gen/rpc.ts'
 import { deleteRequests, putRequests, txnRequests } from './arbitrary-requests.ts'
-import { commandData, memberRecord, putRequest, self, txnRequest } from './commands.ts'
+import {
+  addRole,
+  addUser,
+  disable,
+  enable,
+  encodeChange,
+  grant,
+  grantRole,
+  type Kind,
+  revoke,
+  revokeRole,
+  userWith,
+  withRoot,
+} from './auth-tables.ts'
+import { commandBy, commandData, memberRecord, putRequest, self, txnRequest } from './commands.ts'
 
 const leases = fc.constantFrom(11n, 12n, 13n)
 
@@ -28,7 +45,39 @@ const halfGoodTxns = fc.tuple(putRequests, fc.boolean()).map(([put, isNested]) =
   return txnRequest({ success: [good, isNested ? nested : bad] })
 })
 
-const commands: fc.Arbitrary<Uint8Array> = fc.oneof(
+const name = fc.constantFrom('root', 'ann', 'bob', '')
+const ruleChanges: fc.Arbitrary<RuleChange> = fc.oneof(
+  { weight: 3, arbitrary: name.map((user) => addUser(user)) },
+  { weight: 2, arbitrary: name.map((role) => addRole(role)) },
+  { weight: 5, arbitrary: fc.tuple(name, name).map(([user, role]) => grantRole(user, role)) },
+  { weight: 1, arbitrary: fc.tuple(name, name).map(([user, role]) => revokeRole(user, role)) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(name, fc.constantFrom<Kind>('read', 'write', 'readwrite'), fc.constantFrom('a', 'a,', 'a,c', 'b,z', 'z,a'))
+      .map(([role, kind, keys]) => grant(role, kind, keys)),
+  },
+  { weight: 1, arbitrary: name.map((role) => revoke(role, 'a')) },
+  { weight: 1, arbitrary: name.map((user): RuleChange => ({ $case: 'delete_user', value: { name: user } })) },
+  { weight: 1, arbitrary: name.map((role): RuleChange => ({ $case: 'delete_role', value: { name: role } })) },
+  { weight: 3, arbitrary: fc.constant(enable) },
+  { weight: 1, arbitrary: fc.constant(disable) },
+)
+const small = fc.bigInt(0n, 6n)
+const tokenChanges: fc.Arbitrary<NonNullable<AuthChange['change']>> = fc
+  .record({ user_id: small, password_since: small, hash: fc.constantFrom(1, 2, 3), now_ms: small, ttl_ms: small })
+  .chain(({ hash, ...rest }) => {
+    const value = { ...rest, hash: new Uint8Array(32).fill(hash) }
+    return fc.constantFrom({ $case: 'issue_token', value } as const, { $case: 'renew_token', value } as const)
+  })
+const callers: fc.Arbitrary<Caller> = fc.oneof(
+  fc.constantFrom(anonymous, memberCaller),
+  fc
+    .tuple(fc.integer({ min: 1, max: 4 }), fc.option(fc.nat(9), { nil: null }))
+    .map(([id, tokenVersion]): Caller => ({ kind: 'user', id, tokenVersion })),
+)
+
+const unsigned: fc.Arbitrary<Uint8Array> = fc.oneof(
   { weight: 8, arbitrary: putRequests.map((put) => commandData(Command_Kind.PUT, PutRequest.encode(put).finish())) },
   {
     weight: 4,
@@ -41,6 +90,12 @@ const commands: fc.Arbitrary<Uint8Array> = fc.oneof(
     arbitrary: fc
       .oneof({ weight: 6, arbitrary: txnRequests }, { weight: 1, arbitrary: halfGoodTxns })
       .map((txn) => commandData(Command_Kind.TXN, TxnRequest.encode(txn).finish())),
+  },
+  {
+    weight: 5,
+    arbitrary: fc
+      .oneof({ weight: 6, arbitrary: ruleChanges }, { weight: 1, arbitrary: tokenChanges })
+      .map((change) => commandData(Command_Kind.AUTH, encodeChange(change))),
   },
   {
     weight: 3,
@@ -81,6 +136,9 @@ const commands: fc.Arbitrary<Uint8Array> = fc.oneof(
   },
 )
 
+/** By this one and that one: whether they may is part of what must come out the same. */
+const commands: fc.Arbitrary<Uint8Array> = fc.tuple(unsigned, callers).map(([data, caller]) => commandBy(caller, data))
+
 const confChanges: fc.Arbitrary<Uint8Array> = fc
   .record({ type: fc.constantFrom(...Object.values(ConfChange_Type)), id: fc.constantFrom(8n, 9n) })
   .map(({ type, id }) => {
@@ -88,14 +146,30 @@ const confChanges: fc.Arbitrary<Uint8Array> = fc
     return ConfChange.encode({ proposal_id: 1n, proposer_id: self, type, member_id: id, member }).finish()
   })
 
+/** Half of the logs begin with users who may write some of the keys, and with auth on. */
+const beginnings = fc.constantFrom<readonly RuleChange[]>(
+  [],
+  [...withRoot, ...userWith('ann', 'readwrite a,', 'write b'), addUser('bob'), grantRole('bob', 'ann'), enable],
+)
+const begun = (changes: readonly RuleChange[]) =>
+  changes.map((change) => ({
+    type: 'normal' as const,
+    data: commandBy(memberCaller, commandData(Command_Kind.AUTH, encodeChange(change))),
+  }))
+
 /** Committed entries of every kind, from index 1 on: writes that are accepted, refused, unreadable, and no-ops. */
 export const logs: fc.Arbitrary<readonly Entry[]> = fc
-  .array(
-    fc.oneof(
-      { weight: 20, arbitrary: commands.map((data) => ({ type: 'normal' as const, data })) },
-      { weight: 1, arbitrary: confChanges.map((data) => ({ type: 'confChange' as const, data })) },
-      { weight: 1, arbitrary: fc.constant({ type: 'normal' as const, data: new Uint8Array(0) }) },
+  .tuple(
+    beginnings.map(begun),
+    fc.array(
+      fc.oneof(
+        { weight: 20, arbitrary: commands.map((data) => ({ type: 'normal' as const, data })) },
+        { weight: 1, arbitrary: confChanges.map((data) => ({ type: 'confChange' as const, data })) },
+        { weight: 1, arbitrary: fc.constant({ type: 'normal' as const, data: new Uint8Array(0) }) },
+      ),
+      { minLength: 1, maxLength: 60, size: 'max' },
     ),
-    { minLength: 1, maxLength: 60, size: 'max' },
   )
-  .map((all) => all.map((entry, i): Entry => ({ ...entry, term: 1 + Math.floor(i / 20), index: i + 1 })))
+  .map(([first, rest]) =>
+    [...first, ...rest].map((entry, i): Entry => ({ ...entry, term: 1 + Math.floor(i / 20), index: i + 1 })),
+  )

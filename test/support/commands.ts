@@ -1,5 +1,6 @@
 import { type Applied, applyEntries } from '../../src/apply/apply.ts'
 import { bootstrapState } from '../../src/apply/bootstrap.ts'
+import { type Caller, callerFields } from '../../src/auth/caller.ts'
 import { clusterId, type MemberId, memberId } from '../../src/base/ids.ts'
 import type { Entry } from '../../src/raft/types.ts'
 import {
@@ -124,6 +125,13 @@ export const anonymousCommand = { user_id: 0n, token_version: 0n, by_member: fal
 
 export const commandData = (kind: Command_Kind, request: Uint8Array): Uint8Array =>
   Command.encode({ ...anonymousCommand, proposal_id: 1n, member_id: self, kind, request }).finish()
+
+/** The same command from somebody else. */
+export function commandBy(caller: Caller, data: Uint8Array): Uint8Array {
+  const { userId, tokenVersion, byMember } = callerFields(caller)
+  const fields = { user_id: BigInt(userId), token_version: BigInt(tokenVersion), by_member: byMember }
+  return Command.encode({ ...Command.decode(data), ...fields }).finish()
+}
 
 /** An encoded transaction of `depth` transactions, each but the innermost holding the next one. */
 export function nestedTxn(depth: number): Uint8Array {
