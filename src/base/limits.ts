@@ -59,8 +59,14 @@ export const limits = {
   streamsPerConnectionMax: 32_768,
   /** Memory for messages of one connection that have begun to arrive; above it the latest call is refused. */
   connectionHeldBytesMax: 128 * 1024 * 1024,
+  /** The same of all connections of one serving thread; above it each gets no more than its share, which one request fits. */
+  threadHeldBytesMax: 512 * 1024 * 1024,
+  connectionHeldBytesShare: 4 * 1024 * 1024,
   /** Answers that one client has not taken; above it its further requests wait. */
   connectionUnsentBytesMax: 64 * 1024 * 1024,
+  /** The same of all connections of one serving thread; above it those wait that leave more than their share unread. */
+  threadUnsentBytesMax: 256 * 1024 * 1024,
+  connectionUnsentBytesShare: 1024 * 1024,
   /** What the HTTP/2 library itself may hold for one connection, in megabytes; above it new calls are refused. */
   connectionHttp2MegabytesMax: 256,
   /** Calls that a client may cancel at once, and then in each second; above it the connection is closed. */

@@ -6,6 +6,12 @@ import type { Credentials } from '../service/call.ts'
 import { StatusError } from '../service/status-error.ts'
 import { SessionGuard, type SessionGuardOptions } from './session-guard.ts'
 
+/** What the calls of all connections of one thread take. */
+export interface CallMemory {
+  heldBytes: number
+  unsentBytes: number
+}
+
 /** One client connection: who is at the other end, and how much memory its calls take together. */
 export class ClientConnection {
   readonly session: ServerHttp2Session
@@ -14,6 +20,7 @@ export class ClientConnection {
   /** Of calls that show nothing more. */
   readonly credentials: Credentials
   readonly #guard: SessionGuard
+  readonly #all: CallMemory
   #openCalls = 0
   /** Memory of messages that have begun to arrive, or wait for room. */
   #heldBytes = 0
@@ -21,16 +28,21 @@ export class ClientConnection {
   #unsentBytes = 0
   readonly #waiting = new Set<() => void>()
 
-  /** @param commonName of the client's certificate, where it names a user. */
+  /**
+   * @param all is shared with the thread's other connections.
+   * @param commonName of the client's certificate, where it names a user.
+   */
   constructor(
     session: ServerHttp2Session,
     socket: Socket,
     options: SessionGuardOptions,
+    all: CallMemory,
     commonName: string | null = null,
   ) {
     this.session = session
     this.socket = socket
     this.credentials = { token: null, commonName, address: socket.remoteAddress ?? '' }
+    this.#all = all
     this.#guard = new SessionGuard(session, socket, options)
   }
 
@@ -47,24 +59,33 @@ export class ClientConnection {
   /** @throws StatusError if that is more than one client may have here; the memory counts as taken all the same. */
   held(change: number): void {
     this.#heldBytes += change
-    if (change > 0 && this.#heldBytes > limits.connectionHeldBytesMax) {
+    this.#all.heldBytes += change
+    const isCrowded = this.#all.heldBytes > limits.threadHeldBytesMax
+    const bytesMax = isCrowded ? limits.connectionHeldBytesShare : limits.connectionHeldBytesMax
+    if (change > 0 && this.#heldBytes > bytesMax) {
       throw new StatusError(Code.ResourceExhausted, 'too many unfinished requests on one connection')
     }
   }
 
-  /** Whether the client leaves so much unread that it should get no more for now. */
+  /**
+   * Whether the client leaves so much unread that it should get no more for now. It is the client's own reading that ends
+   * this, however little others read.
+   */
   get isFull(): boolean {
-    return this.#unsentBytes >= limits.connectionUnsentBytesMax
+    const isCrowded = this.#all.unsentBytes >= limits.threadUnsentBytesMax
+    return this.#unsentBytes >= (isCrowded ? limits.connectionUnsentBytesShare : limits.connectionUnsentBytesMax)
   }
 
   written(bytes: number): void {
     this.#unsentBytes += bytes
+    this.#all.unsentBytes += bytes
     this.#guard.messageSent()
   }
 
   /** What was written has been taken, or thrown away. */
   taken(bytes: number): void {
     this.#unsentBytes -= bytes
+    this.#all.unsentBytes -= bytes
     for (const work of this.#waiting) {
       if (this.isFull) return
       this.#waiting.delete(work)

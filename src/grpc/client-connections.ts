@@ -7,7 +7,7 @@ import {
 import type { Socket } from 'node:net'
 import { limits } from '../base/limits.ts'
 import type { AcceptCall } from './accept-call.ts'
-import { ClientConnection } from './client-connection.ts'
+import { type CallMemory, ClientConnection } from './client-connection.ts'
 import { PlaintextConnection } from './plaintext-connection.ts'
 import type { SessionGuardOptions } from './session-guard.ts'
 
@@ -25,6 +25,7 @@ export class ClientConnections implements Iterable<ClientConnection> {
   readonly #open = new Set<ClientConnection>()
   readonly #options: ClientConnectionsOptions
   readonly #http2: ServerSessionOptions
+  readonly #memory: CallMemory = { heldBytes: 0, unsentBytes: 0 }
   readonly #onEmpty: (() => void)[] = []
 
   constructor(options: ClientConnectionsOptions) {
@@ -53,7 +54,8 @@ export class ClientConnections implements Iterable<ClientConnection> {
     const isEncrypted = 'encrypted' in socket
     const session = performServerHandshake(isEncrypted ? socket : new PlaintextConnection(socket), this.#http2)
     session.setLocalWindowSize(limits.connectionWindowBytes)
-    const connection = new ClientConnection(session, socket, this.#options, this.#options.commonNameOf(socket))
+    const commonName = this.#options.commonNameOf(socket)
+    const connection = new ClientConnection(session, socket, this.#options, this.#memory, commonName)
     this.#open.add(connection)
     const { accept } = this.#options
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>

@@ -134,6 +134,42 @@ test('a call that is cancelled while it waits for room is not carried out', { ti
   session.destroy()
 })
 
+test('what many connections leave unread is bounded together, and no other client waits for them', {
+  timeout: 30_000,
+}, async () => {
+  let carriedOut = 0
+  const large = Buffer.alloc(8 * 1024 * 1024)
+  const handler: UnaryHandler = (_member, bytes) => {
+    carriedOut++
+    return bytes.length === 1 ? large : bytes
+  }
+  await using server = await serve(tableOf({ [rangePath]: { kind: 'unary', handler } }))
+  const ofOne = limits.connectionUnsentBytesMax / large.length
+  const count = (2 * limits.threadUnsentBytesMax) / limits.connectionUnsentBytesMax
+  const sessions = await Promise.all(Array.from({ length: count }, () => http2Client(server.port)))
+  const unread = sessions.flatMap((session) =>
+    Array.from({ length: ofOne }, () => {
+      const stream = session.request(headersOf(rangePath))
+      stream.on('error', () => {})
+      stream.end(request)
+      return stream
+    }),
+  )
+  await Promise.all(sessions.map((session) => new Promise((resolve) => session.ping(resolve))))
+  // Once all is taken, each has one answer at most: it has its share then.
+  assert.ok(carriedOut * large.length <= limits.threadUnsentBytesMax + count * large.length, `${carriedOut} answers`)
+  const before = carriedOut
+  const other = new RawClient(server.port)
+  assert.equal((await other.unary(rangePath, Buffer.from('ab'))).length, 2)
+  other[Symbol.dispose]()
+  assert.equal(carriedOut, before + 1)
+
+  for (const stream of unread.slice(ofOne)) stream.close(constants.NGHTTP2_CANCEL)
+  for (const stream of unread.slice(0, ofOne)) stream.resume()
+  await Promise.all(unread.slice(0, ofOne).map((stream) => once(stream, 'end')))
+  for (const session of sessions) session.destroy()
+})
+
 test('a call that is reset in the piece in which it comes has no effect', { timeout: 10_000 }, async () => {
   const { calls, ends, table } = hanging()
   await using server = await serve(table)
