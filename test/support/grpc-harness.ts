@@ -96,8 +96,9 @@ export class RawClient implements Disposable {
     return this.client.makeBidiStreamRequest<Buffer, Buffer>(path, asItIs, asItIs, metadataOf(metadata))
   }
 
-  serverStream(path: string, request: Uint8Array) {
-    return this.client.makeServerStreamRequest<Buffer, Buffer>(path, asItIs, asItIs, Buffer.from(request))
+  serverStream(path: string, request: Uint8Array, metadata: Record<string, string> = {}) {
+    const bytes = Buffer.from(request)
+    return this.client.makeServerStreamRequest<Buffer, Buffer>(path, asItIs, asItIs, bytes, metadataOf(metadata))
   }
 
   [Symbol.dispose](): void {

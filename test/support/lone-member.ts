@@ -1,6 +1,7 @@
 import { applyEntries } from '../../src/apply/apply.ts'
 import { bootstrapState } from '../../src/apply/bootstrap.ts'
 import type { Outcome } from '../../src/apply/outcome.ts'
+import { anonymous, type Caller } from '../../src/auth/caller.ts'
 import type { LeaseId } from '../../src/base/ids.ts'
 import { encodeExpiries } from '../../src/lease/expiry-list.ts'
 import { createLessor, granted, remaining, renew, revoked } from '../../src/lease/lessor.ts'
@@ -8,7 +9,7 @@ import { getLease } from '../../src/lease/records.ts'
 import { getCompactRevision, getRevision } from '../../src/mvcc/meta.ts'
 import type { LeaseTimes, WriteKind } from '../../src/service/member.ts'
 import { Command, Command_Kind } from '../../src/wire/gen/internal.ts'
-import { anonymousCommand } from './commands.ts'
+import { anonymousCommand, commandBy } from './commands.ts'
 import { FakeMember } from './fake-member.ts'
 import { NaiveView } from './naive-view.ts'
 
@@ -46,7 +47,7 @@ export class LoneMember extends FakeMember {
     this.view = this.#state
   }
 
-  override async propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {
+  override async propose(kind: WriteKind, request: Uint8Array, caller: Caller = anonymous): Promise<Outcome> {
     this.proposed.push({ kind, request })
     const index = ++this.#index
     const command = { proposal_id: BigInt(index), member_id: this.info.memberId, kind: kinds[kind], request }
@@ -54,7 +55,7 @@ export class LoneMember extends FakeMember {
       term: 1,
       index,
       type: 'normal',
-      data: Command.encode({ ...anonymousCommand, ...command }).finish(),
+      data: commandBy(caller, Command.encode({ ...anonymousCommand, ...command }).finish()),
     } as const
     const [applied] = applyEntries(this.#state, [entry], () => true)
     for (const change of applied!.leaseChanges) {
