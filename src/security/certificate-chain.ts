@@ -7,20 +7,36 @@ export type CertificateChain = readonly Certificate[]
 /** OpenSSL goes no deeper by default either. */
 const depthMax = 10
 
+/** Chains that were presented last: a fleet has few certificates and many connections, and reading one takes its time. */
+const known = new Map<string, readonly Certificate[]>()
+const knownMax = 500
+const knownBytesMax = 16 * 1024
+
 /**
- * What the other side presented, leaf first; empty if it presented nothing.
+ * What the other side presented, leaf first; empty if it presented nothing. The same array for the same bytes, as long as
+ * they are remembered.
  *
  * @throws X509Error if one of them is read differently here than by OpenSSL: it is not to be trusted then.
  */
-export function presentedCertificates(socket: TLSSocket): Certificate[] {
-  const found: Certificate[] = []
-  let next = socket.getPeerCertificate(true)
-  while (next?.raw !== undefined && found.length < depthMax) {
-    found.push(parseCertificate(next.raw))
-    // The last one is its own issuer.
-    if (next.issuerCertificate === undefined || next.issuerCertificate.raw.equals(next.raw)) break
+export function presentedCertificates(socket: TLSSocket): readonly Certificate[] {
+  const raw: Buffer[] = []
+  let bytes = 0
+  let next = socket.getPeerX509Certificate()
+  while (next !== undefined && raw.length < depthMax) {
+    const der = next.raw
+    // The last one may be its own issuer.
+    if (raw.at(-1)?.equals(der)) break
+    raw.push(der)
+    bytes += der.length
     next = next.issuerCertificate
   }
+  if (bytes > knownBytesMax) return raw.map(parseCertificate)
+  const key = Buffer.concat(raw).toString('latin1')
+  const found = known.get(key) ?? raw.map(parseCertificate)
+  // The ones that were not seen for the longest time come first.
+  known.delete(key)
+  known.set(key, found)
+  if (known.size > knownMax) known.delete(known.keys().next().value!)
   return found
 }
 

@@ -1,6 +1,7 @@
 /** `npm run bench -- <name> [options]`: measurements on real processes. Each prints its figures, and fails on wrong answers. */
 const benches: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): Promise<void> }>>> = {
   'fan-out': () => import('./fan-out.ts'),
+  handshakes: () => import('./handshakes.ts'),
   leases: () => import('./leases.ts'),
   'long-ranges': () => import('./long-ranges.ts'),
 }

@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import type { Log } from '../../../src/base/log.ts'
 import { type TlsFiles, tlsDefaults } from '../../../src/config/member-config.ts'
+import { randomSerial, signCertificate } from '../../../src/pki/certificate.ts'
+import * as der from '../../../src/pki/der.ts'
 import { publishRevocations, revoke } from '../../../src/pki/index.ts'
 import { DialerTls } from '../../../src/security/dialer-tls.ts'
 import { clientTlsOptions } from '../../../src/security/tls-context.ts'
 import { readTlsFiles } from '../../../src/security/tls-files.ts'
 import { type Listener, listen } from '../../../src/security/tls-listener.ts'
 import { TlsSource } from '../../../src/security/tls-source.ts'
+import { oids, pem, readCertificates } from '../../../src/x509/index.ts'
 import { TestFolder } from '../pki/test-folder.ts'
 
 const waitMsMax = 5000
@@ -285,4 +289,102 @@ function signList(world: World, nextUpdate: Date, out: string): void {
     ...['ca', '-config', 'ca.cnf', '-gencrl', '-cert', 'ca/ca.crt', '-keyfile', 'ca/ca-1.key'],
     ...['-crl_lastupdate', last, '-crl_nextupdate', stamp(nextUpdate.getTime()), '-out', out],
   )
+}
+
+test('a chain by way of an intermediate authority is followed, and looked up in the lists of both', async () => {
+  await using world = new World()
+  world.init('root', { kind: 'parent' })
+  world.init('between', { parent: { dir: world.path('root'), passphrase: null } })
+  publishRevocations({ dir: world.path('root') })
+  publishRevocations({ dir: world.path('between') })
+  const lists = world.write(
+    'lists.pem',
+    world.read('root', 'crl.pem') + world.read('between', 'crl.pem') + world.read('ca', 'crl.pem'),
+  )
+  const { certFile, keyFile } = world.issue('far', { dir: world.path('between'), profile: 'client' })
+  const client = { ...world.files('unused', {}, 'client'), certFile, keyFile }
+  // What it does not present must be trusted here; an intermediate authority's list needs it in any case.
+  const trusted = world.write(
+    'trusted.pem',
+    world.read('root', 'ca.crt') + world.read('between', 'ca-1.crt') + world.read('ca', 'ca.crt'),
+  )
+  const listener = await world.listen(world.files('server', { trustedCaFile: trusted, crlFile: lists }))
+  const { text, socket } = await greet(listener, as(client))
+  assert.equal(text, 'welcome')
+  socket.destroy()
+  await listener.close()
+
+  const roots = world.write('roots.pem', world.read('root', 'ca.crt') + world.read('ca', 'ca.crt'))
+  const rootOnly = await world.listen(world.files('server2', { trustedCaFile: roots, crlFile: null }))
+  const through = await greet(rootOnly, as(client))
+  assert.equal(through.text, 'welcome')
+  through.socket.destroy()
+  const [leaf] = readFileSync(certFile, 'latin1').match(/-----BEGIN[\s\S]*?-----END CERTIFICATE-----\n/g)!
+  const alone = { ...client, certFile: world.write('alone.crt', leaf!) }
+  assert.equal((await greet(rootOnly, as(alone))).text, 'closed')
+  assert.match(world.warnings.at(-1) ?? '', /UNABLE_TO_GET_ISSUER_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE/)
+})
+
+for (const { name, names, commonName = 'x', reason } of [
+  { name: 'a NUL in a name', names: ['DNS:good.test\\0.evil.test'], reason: /malformed name \(dns good\.test/ },
+  { name: 'a name that is not ASCII', names: ['DNS:gооd.test'], reason: /malformed name \(dns / },
+  ...[
+    { count: 3000, reason: /has 3000 names, more than 1000/ },
+    { count: 10_000, reason: /EXCESSIVE_MESSAGE_SIZE/ },
+  ].map(({ count, reason }) => ({
+    name: `${count} names`,
+    names: Array.from({ length: count }, (_, i) => `DNS:n${i}.test`),
+    reason,
+  })),
+  {
+    name: 'a common name that is written backwards',
+    commonName: 'admin\u202eresu',
+    names: [],
+    reason: /malformed subject/,
+  },
+]) {
+  test(`hostile names are refused: ${name}`, async () => {
+    await using world = new World()
+    const hostile = hostileLeaf(world, commonName, names)
+    const listener = await world.listen(world.files('server', { crlFile: null }))
+    assert.equal((await greet(listener, hostile)).text, 'closed')
+    assert.match(world.warnings.at(-1) ?? '', reason)
+    const good = await greet(listener, as(world.files('good', {}, 'client')))
+    assert.equal(good.text, 'welcome')
+    good.socket.destroy()
+  })
+}
+
+/** What our own authority would not sign. In `names`, \0 is a NUL. */
+function hostileLeaf(world: World, commonName: string, names: readonly string[]): ConnectionOptions {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const text = (file: string): string => world.read('ca', file)
+  const [authority] = readCertificates(Buffer.from(text('ca-1.crt')))
+  const name = der.sequence(der.set(der.sequence(der.oid(oids.commonName), der.utf8String(commonName))))
+  const dnsNames = names.map((each) =>
+    der.implicit(2, Buffer.from(each.slice('DNS:'.length).replaceAll('\\0', '\0'), 'utf8')),
+  )
+  const now = Date.now()
+  const extension = (id: string, value: der.Der): der.Der =>
+    der.sequence(der.oid(id), der.octetString(der.encode(value)))
+  const certificate = signCertificate(
+    {
+      serial: randomSerial(),
+      issuer: der.decode(authority!.subject.der),
+      subject: name,
+      notBefore: new Date(now - 60_000),
+      notAfter: new Date(now + 3_600_000),
+      publicKey,
+      extensions: [
+        extension(oids.extendedKeyUsage, der.sequence(der.oid(oids.clientAuth))),
+        ...(dnsNames.length > 0 ? [extension(oids.subjectAltName, der.sequenceOf(dnsNames))] : []),
+      ],
+    },
+    createPrivateKey(text('ca-1.key')),
+  )
+  return {
+    ca: text('ca.crt'),
+    cert: pem('CERTIFICATE', certificate),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  }
 }
