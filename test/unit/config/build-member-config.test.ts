@@ -142,6 +142,13 @@ for (const { cores, hosts, threads } of [
   })
 }
 
+test('metrics may be asked for in plaintext on this machine beside certificates, and with them anywhere', () => {
+  const urls = 'http://127.0.0.1:2381,https://10.0.0.1:2381'
+  const { listenMetricsUrls } = build(`${tls} ${httpsClients} --listen-metrics-urls ${urls}`)
+  assert.deepEqual(listenMetricsUrls.map(String), ['http://127.0.0.1:2381/', 'https://10.0.0.1:2381/'])
+  assert.equal(build('--listen-metrics-urls http://10.0.0.1:2381 --insecure').listenMetricsUrls.length, 1)
+})
+
 for (const { flags, field, want } of [
   { flags: '--serve-threads 0', field: 'serveThreads', want: 0 },
   { flags: '--enable-grpc-reflection', field: 'enableGrpcReflection', want: true },
@@ -161,6 +168,7 @@ for (const { flags, field, want } of [
   { flags: '--experimental-compaction-sleep-interval 0', field: 'compactionPauseMs', want: 10 },
   { flags: '--log-level panic', field: 'logLevel', want: 'fatal' },
   { flags: '--debug', field: 'logLevel', want: 'debug' },
+  { flags: '--metrics extensive', field: 'metrics', want: 'extensive' },
   { flags: '--initial-cluster-state existing', field: 'initialClusterState', want: 'existing' },
   { flags: '--name a --name b', field: 'name', want: 'b' },
   // What etcd has and we have not may be given with the value that it has anyway.
@@ -176,6 +184,16 @@ for (const { flags, field, want } of [
 }
 
 for (const { flags, flag, message } of [
+  { flags: '--metrics all', flag: 'metrics', message: /must be basic or extensive, not "all"/ },
+  ...[
+    { url: 'https://127.0.0.1:2381', message: /needs --cert-file and --key-file/ },
+    { url: 'http://10.0.0.1:2381', message: /plaintext beyond this machine/ },
+    { url: 'http://example.com:2381', message: /needs an IP address or localhost/ },
+    { url: 'http://localhost:2379', message: /has the address of one of --listen-client-urls/ },
+    { url: 'http://localhost:2380', message: /has the address of one of --listen-peer-urls/ },
+    { url: 'http://127.0.0.1:2381,http://127.0.0.1:2381', message: /is there twice/ },
+    { url: 'unix:///metrics', message: /./ },
+  ].map(({ url, message }) => ({ flags: `--listen-metrics-urls ${url}`, flag: 'listen-metrics-urls', message })),
   { flags: '--heartbeat-interval 0', flag: 'heartbeat-interval', message: /0 is not between 1 and/ },
   { flags: '--heartbeat-interval -5', flag: 'heartbeat-interval', message: /-5 is not between/ },
   { flags: '--heartbeat-interval 1e2', flag: 'heartbeat-interval', message: /not a whole number/ },

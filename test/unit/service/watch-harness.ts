@@ -4,6 +4,7 @@ import type { EtcdError } from '../../../src/errors.ts'
 import type { StatusError } from '../../../src/service/status-error.ts'
 import type { MessageStream } from '../../../src/service/stream.ts'
 import { createWatchService } from '../../../src/service/watch.ts'
+import { WatchCounts } from '../../../src/service/watch-counts.ts'
 import type { WatchBounds } from '../../../src/service/watch-hub.ts'
 import type { WatchTimers } from '../../../src/service/watch-timers.ts'
 import { CommitEncoder, CoreBridge } from '../../../src/threads/core-bridge.ts'
@@ -238,7 +239,8 @@ export function watchHarness(options: { readonly bounds?: Partial<WatchBounds>; 
   const core = new FakeCore()
   const timers = new ManualTimers()
   const member = threaded ? threadMember(core, timers) : new LocalMember(core, core.state)
-  const service = createWatchService(member, { ...rest, log: silentLog, timers })
+  const counts = new WatchCounts()
+  const service = createWatchService(member, { ...rest, log: silentLog, timers, counts })
   const open = (metadata: Record<string, string> = {}): FakeStream => {
     const stream = new FakeStream(metadata)
     service.serve(stream, liveCall)
@@ -248,5 +250,5 @@ export function watchHarness(options: { readonly bounds?: Partial<WatchBounds>; 
     core.commit(...changes)
     timers.settle()
   }
-  return { core, timers, service, member, open, commit }
+  return { core, timers, service, member, open, commit, counts }
 }

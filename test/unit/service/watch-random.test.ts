@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { WatchCreateRequest_FilterType } from '../../../src/wire/gen/rpc.ts'
@@ -156,7 +157,10 @@ class Play {
     this.#read()
     // Answers alone may overflow so small a queue: then the call has ended.
     for (const { stream, model } of this.clients) if (stream.ended === null) model.assertComplete()
+    const { counts } = this.#harness
+    assert.equal(counts.slowWatchers, 0, 'everything has been read and sent')
     for (const { stream } of this.clients) stream.disconnect()
+    assert.deepEqual([counts.streams, counts.watchers, counts.slowWatchers], [0, 0, 0])
   }
 }
 

@@ -124,3 +124,32 @@ test('a thread that is down when the others are closed stays down', async (t) =>
   coreIsAlone(core)
   assert.equal(seen.hellos, 1)
 })
+
+test('what a thread counted is there after its death, and what it had open is not', async (t) => {
+  const { ready, ask, threads, seen, untilDown } = startThreads(t)
+  await ready
+  const [thread] = threads
+  await ask({ do: 'count' })
+  await ask({ do: 'count' })
+  assert.deepEqual([thread!.counts.calls.begunOf(0), thread!.counts.watches.watchers], [2, 2])
+  assert.deepEqual([thread!.isRunning, thread!.restarts], [true, 0])
+  assert.ok(thread!.activeSeconds > 0)
+  await ask({ do: 'crash' })
+  await untilDown()
+  assert.deepEqual([thread!.isRunning, thread!.activeSeconds], [false, 0])
+  assert.deepEqual([thread!.counts.calls.begunOf(0), thread!.counts.watches.watchers], [2, 0])
+  await waitFor('the thread serves again', () => seen.hellos === 2)
+  await ask({ do: 'count' })
+  assert.deepEqual([thread!.counts.calls.begunOf(0), thread!.counts.watches.watchers], [3, 1])
+  assert.deepEqual([thread!.isRunning, thread!.restarts], [true, 1])
+})
+
+test('a thread that is asked for metrics gets those of the process, or learns that there are none', async (t) => {
+  const answers = [Promise.resolve('some 1'), Promise.reject(new Error('broken'))]
+  for (const answer of answers) answer.catch(() => {})
+  const { ready, ask, errors } = startThreads(t, { metrics: () => answers.shift()! })
+  await ready
+  assert.equal(await ask({ do: 'metrics' }), 'some 1')
+  await assert.rejects(ask({ do: 'metrics' }), /the metrics cannot be had/)
+  assert.deepEqual(errors, ['cannot put the metrics together'])
+})

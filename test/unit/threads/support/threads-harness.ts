@@ -27,6 +27,7 @@ export interface HarnessOptions {
   readonly restartMsMin?: number
   /** Asked at each start of a thread. */
   readonly entry?: () => URL
+  readonly metrics?: () => Promise<string>
 }
 
 /**
@@ -77,6 +78,7 @@ export function startThreads(t: TestContext, options: HarnessOptions = {}) {
       return options.entry?.() ?? goodEntry
     },
     restartMsMin: options.restartMsMin ?? 1,
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
   })
   const close = (drainMs: number): Promise<void> => within('all threads have ended', threads.close(drainMs))
   t.after(async () => {
@@ -92,6 +94,7 @@ export function startThreads(t: TestContext, options: HarnessOptions = {}) {
     /** Threads that have come to serve, over time. */
     seen,
     close,
+    threads: threads.threads,
     ready: within('all threads serve', threads.ready),
     ask: (command: Omit<ThreadCommand, 'id'>): Promise<unknown> => {
       const id = next++

@@ -4,7 +4,8 @@ import { BroadcastChannel } from 'node:worker_threads'
 import { EtcdError } from '../../../../src/errors.ts'
 import type { ReadView, Table } from '../../../../src/mvcc/view.ts'
 import type { Member, WriteKind } from '../../../../src/service/member.ts'
-import { runServingThread } from '../../../../src/threads/run-serving-thread.ts'
+import { runServingThread, type ThreadSurroundings } from '../../../../src/threads/run-serving-thread.ts'
+import { ServingCounts } from '../../../../src/threads/serving-counts.ts'
 
 export interface EntryOptions {
   readonly channel: string
@@ -13,7 +14,9 @@ export interface EntryOptions {
 
 export interface ThreadCommand {
   readonly id: number
-  readonly do: 'propose' | 'many' | 'barrier' | 'renew' | 'times' | 'status' | 'known' | 'listen' | 'crash' | 'read'
+  readonly do:
+    | ('propose' | 'many' | 'barrier' | 'renew' | 'times' | 'status' | 'known')
+    | ('listen' | 'crash' | 'read' | 'count' | 'metrics')
   readonly kind?: WriteKind
   readonly request?: Uint8Array
   readonly lease?: bigint
@@ -40,14 +43,14 @@ const fileReader = (path: string) => {
 
 await runServingThread<EntryOptions>({
   openReader: fileReader,
-  serve: async (member, options) => {
+  serve: async (member, options, surroundings) => {
     if (options.refuse !== undefined) throw new Error(options.refuse)
     const channel = new BroadcastChannel(options.channel)
     channel.onmessage = async (event) => {
       const command = event.data as ThreadCommand
       if (!('do' in command)) return
       try {
-        channel.postMessage({ id: command.id, answer: await run(member, command, channel) })
+        channel.postMessage({ id: command.id, answer: await run(member, command, channel, surroundings) })
       } catch (error) {
         channel.postMessage({ id: command.id, refusal: error instanceof EtcdError ? error.reason : String(error) })
       }
@@ -57,7 +60,12 @@ await runServingThread<EntryOptions>({
   },
 })
 
-async function run(member: Member, command: ThreadCommand, channel: BroadcastChannel): Promise<unknown> {
+async function run(
+  member: Member,
+  command: ThreadCommand,
+  channel: BroadcastChannel,
+  { counts, metrics }: ThreadSurroundings,
+): Promise<unknown> {
   switch (command.do) {
     case 'propose':
       return member.propose(command.kind!, command.request!)
@@ -83,6 +91,15 @@ async function run(member: Member, command: ThreadCommand, channel: BroadcastCha
     case 'listen':
       member.onCommitted((batch) => channel.postMessage({ batch }))
       return 'listening'
+    case 'count': {
+      // A call and a watch, neither of which ends.
+      const { calls, watches } = new ServingCounts(counts)
+      calls.began(0)
+      watches.watchers++
+      return 'counted'
+    }
+    case 'metrics':
+      return metrics()
     case 'crash':
       setImmediate(() => {
         throw new Error('crashed by the test')
