@@ -24,9 +24,13 @@ export interface MemberDirectory {
   urlsOf(member: MemberId): readonly URL[] | undefined
   /** That member has just said hello: it is up. */
   seen(member: MemberId): void
+  /** It said so with another certificate than before. */
+  renewed(member: MemberId): void
   /** Encoded list of the members that this one knows to be in the cluster. */
   memberList(): Uint8Array
 }
+
+const replaced = 'replaced by a newer connection'
 
 /** One refusal of each kind is news; the dialer will keep trying. */
 const refusalsRememberedMax = 1000
@@ -38,6 +42,10 @@ export class Acceptor {
   readonly #strangers = new Set<PeerConnection>()
   /** The newest connection of each member, for each purpose. An older one is a leftover that nobody writes to. */
   readonly #current = { raft: new Map<MemberId, PeerConnection>(), snapshot: new Map<MemberId, PeerConnection>() }
+  /** Of each member the one before the newest: it has a moment to end what is under way. */
+  readonly #retired = new Map<MemberId, PeerConnection>()
+  /** Fingerprint of the certificate that each member presented last. */
+  readonly #certificates = new Map<MemberId, string>()
   readonly #refusals = new Set<string>()
   readonly #log: ReturnType<typeof limitedLog>
 
@@ -84,7 +92,9 @@ export class Acceptor {
 
   /** Ends the connections of a member that was removed. */
   drop(member: MemberId): void {
-    for (const connections of Object.values(this.#current)) connections.get(member)?.close('removed from the cluster')
+    for (const connections of [...Object.values(this.#current), this.#retired])
+      connections.get(member)?.close('removed from the cluster')
+    this.#certificates.delete(member)
   }
 
   /** Tells all connected members that the list of members has changed. */
@@ -116,13 +126,16 @@ export class Acceptor {
 
     const isSnapshot = hello.purpose === PeerHello_Purpose.SNAPSHOT
     const connections = isSnapshot ? this.#current.snapshot : this.#current.raft
-    connections.get(from)?.close('replaced by a newer connection')
+    const before = connections.get(from)
+    if (isSnapshot) before?.close(replaced)
+    else if (before !== undefined) this.#retire(from, before)
     connections.set(from, connection)
     connection.socket.write(helloFrame(self.clusterId, self.memberId, from, hello.purpose))
     connection.establish(limits.peerFrameBytesMax)
     keepalive.add(connection)
     if (!isSnapshot) connection.writer.frame(FrameType.Members, this.#directory.memberList())
     this.#directory.seen(from)
+    if (this.#hasNewCertificate(from, connection)) this.#directory.renewed(from)
 
     const handlers = isSnapshot
       ? new SnapshotReceiver(this.#context, from, connection)
@@ -131,6 +144,7 @@ export class Acceptor {
       onFrame: (type: number, payload: Buffer) => handlers.onFrame(type, payload),
       onClose: (reason: string) => {
         if (connections.get(from) === connection) connections.delete(from)
+        if (this.#retired.get(from) === connection) this.#retired.delete(from)
         this.#context.log.info('connection from member ended', {
           member: formatId(from),
           remote: connection.remote,
@@ -139,6 +153,20 @@ export class Acceptor {
         handlers.onClose()
       },
     }
+  }
+
+  #retire(member: MemberId, connection: PeerConnection): void {
+    this.#retired.get(member)?.close(replaced)
+    this.#retired.set(member, connection)
+    setTimeout(() => connection.close(replaced), this.#context.timeouts.callMsMax).unref()
+  }
+
+  #hasNewCertificate(member: MemberId, { socket }: PeerConnection): boolean {
+    if (!(socket instanceof TLSSocket)) return false
+    const fingerprint = socket.getPeerX509Certificate()?.fingerprint256 ?? ''
+    const before = this.#certificates.get(member)
+    this.#certificates.set(member, fingerprint)
+    return before !== undefined && before !== fingerprint
   }
 
   /** The empty string, or why not. */

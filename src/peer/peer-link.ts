@@ -28,13 +28,17 @@ export class PeerLink {
   #urlIndex = 0
   #state: State = 'stopped'
   #connection: PeerConnection | null = null
+  /** Dialed to take the connection's place. */
+  #successor: PeerConnection | null = null
+  /** Whose place was taken: what is under way on them may still end. */
+  readonly #retired = new Set<PeerConnection>()
   #retry: NodeJS.Timeout | null = null
   #failures = 0
   #connectedSinceMs = 0
   #unreachableDue = false
   /** The last failure that was logged: the same one again is not news. */
   #loggedFailure = ''
-  readonly #writer = new FrameWriter(limits.peerQueueBytesMax)
+  #writer = new FrameWriter(limits.peerQueueBytesMax)
   readonly #calls: WaitingCalls
 
   /**
@@ -108,27 +112,55 @@ export class PeerLink {
   close(): void {
     this.#state = 'stopped'
     if (this.#retry !== null) clearTimeout(this.#retry)
-    this.#connection?.close('no longer needed')
-    this.#connection = null
+    for (const each of [this.#connection, this.#successor, ...this.#retired]) each?.close('no longer needed')
+    this.#connection = this.#successor = null
     this.#calls.fail()
+  }
+
+  /**
+   * One side has a new certificate: goes over to a new connection before the old one's is no longer good. Nothing is lost:
+   * what was sent and asked on the old one has time to be answered.
+   */
+  refresh(): void {
+    if (this.#state !== 'connected' || this.#successor !== null) return
+    const writer = new FrameWriter(limits.peerQueueBytesMax)
+    this.#successor = this.#open(writer, (successor) => {
+      this.#successor = null
+      const before = this.#connection
+      if (this.#state !== 'connected' || before === null) return successor.close('no longer needed')
+      this.#connection = successor
+      this.#writer = writer
+      this.#retired.add(before)
+      setTimeout(() => before.close('replaced by a newer connection'), this.#context.timeouts.callMsMax).unref()
+      this.#context.log.info('went over to a new connection to member', this.#fields())
+    })
   }
 
   #dial(): void {
     this.#state = 'connecting'
     this.#retry = null
-    this.#connection = dial(this.#context, {
+    this.#connection = this.#open(this.#writer, () => this.#opened())
+  }
+
+  #open(writer: FrameWriter, onOpen: (connection: PeerConnection) => void): PeerConnection {
+    const connection = dial(this.#context, {
       url: this.#urls[this.#urlIndex]!,
       to: this.#to,
       purpose: PeerHello_Purpose.RAFT,
-      writer: this.#writer,
-      onOpen: () => this.#opened(),
+      writer,
+      onOpen,
       onFrame: (type, payload) => {
         if (type === FrameType.Answer) this.#calls.answered(payload)
         else if (type === FrameType.Members) this.#onMembers(decodeMemberList(payload))
         else throw new PeerProtocolError(`frame of type ${type} from the dialed side`)
       },
-      onClose: (reason) => this.#lost(reason),
+      onClose: (reason) => {
+        if (connection === this.#connection) this.#lost(reason)
+        else if (connection === this.#successor) this.#successor = null
+        else this.#retired.delete(connection)
+      },
     })
+    return connection
   }
 
   #opened(): void {

@@ -89,6 +89,7 @@ export function createPeers(options: PeersOptions): PeerTransport {
   const acceptor = new Acceptor(context, {
     urlsOf: (member) => links.get(member)?.urls,
     seen: (member) => links.get(member)?.wake(),
+    renewed: (member) => links.get(member)?.refresh(),
     memberList: () => encodeMemberList(roster.own),
   })
 
@@ -149,8 +150,17 @@ export function createPeers(options: PeersOptions): PeerTransport {
     connectedMs: (member) => links.get(member)?.connectedMs() ?? null,
   }
 
+  let ownSerial = source?.material.leaf.serialNumber
+  const unsubscribe = source?.onChange(() => {
+    const { serialNumber } = source.material.leaf
+    if (serialNumber === ownSerial) return
+    ownSerial = serialNumber
+    for (const link of links.values()) link.refresh()
+  })
+
   const close = async (): Promise<void> => {
     state = 'closed'
+    unsubscribe?.()
     context.keepalive.stop()
     tls?.close()
     for (const link of links.values()) link.close()

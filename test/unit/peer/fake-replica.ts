@@ -17,6 +17,7 @@ export interface FakeReplica {
   readonly unreachable: MemberId[]
   readonly snapshots: { readonly message: Message; readonly staged: StagedState }[]
   readonly warnings: string[]
+  readonly infos: readonly string[]
   answer: (from: MemberId, method: PeerMethod, request: Uint8Array, done: PeerCallDone) => void
   acceptSnapshot: (message: Message) => SnapshotSink | null
   port(): number
@@ -41,7 +42,8 @@ export function fakeReplica(options: FakeReplicaOptions): FakeReplica {
   const note = (message: string, fields?: Record<string, unknown>): void => {
     warnings.push(`${message} ${JSON.stringify(fields ?? {})}`)
   }
-  const log: Log = { debug() {}, info() {}, warn: note, error: note, fatal: note }
+  const infos: string[] = []
+  const log: Log = { debug() {}, info: (message) => void infos.push(message), warn: note, error: note, fatal: note }
   const events: PeerEvents = {
     receive: (message) => received.push(message),
     acceptSnapshot: (message) => replica.acceptSnapshot(message),
@@ -66,6 +68,7 @@ export function fakeReplica(options: FakeReplicaOptions): FakeReplica {
     unreachable,
     snapshots,
     warnings,
+    infos,
     answer: (_from, _method, request, done) => setImmediate(done, null, request),
     acceptSnapshot: () => null,
     port: () => transport.addresses()[0]!.port,

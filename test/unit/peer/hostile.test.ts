@@ -164,18 +164,22 @@ describe('a listening member', () => {
     await closed(socket)
   })
 
-  test('keeps the newer of two connections of one member', async () => {
-    const first = dial()
-    first.resume()
-    first.write(goodHello)
-    await new Promise((resolve) => first.once('data', resolve))
-    const second = dial()
-    second.resume()
-    second.write(goodHello)
+  test('keeps only the newest two connections of one member, and listens to both', async () => {
+    const opened: Socket[] = []
+    for (let i = 0; i < 3; i++) {
+      const socket = dial()
+      socket.resume()
+      socket.write(goodHello)
+      await new Promise((resolve) => socket.once('data', resolve))
+      opened.push(socket)
+    }
+    const [first, second, third] = opened as [Socket, Socket, Socket]
+    second.write(messageFrame({ commit: 2 }))
+    third.write(messageFrame({ commit: 3 }))
     await closed(first)
-    second.write(messageFrame({ commit: 3 }))
-    await until('the message is there', () => replica.received.length === 1)
+    await until('the messages are there', () => replica.received.length === 2)
     second.destroy()
+    third.destroy()
   })
 
   test('bounds the connections that have not said hello', async () => {

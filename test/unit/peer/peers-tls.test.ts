@@ -182,3 +182,28 @@ for (const { name, uris, want } of [
     assert.equal(two.transport.connectedMs(one.id), null)
   })
 }
+
+test('a member whose certificate is renewed goes over to new connections, both ways, and loses nothing', async () => {
+  const source = TlsSource.of(authority.leaf('before'))
+  const one = make({ id: 1n, tls: source })
+  const two = make({ id: 2n, tls: authority.leaf('beside') })
+  await connectAll([one, two], 'https')
+  const upMs = [one.transport.connectedMs(two.id)!, two.transport.connectedMs(one.id)!]
+  const fresh = authority.leaf('after')
+  copyFileSync(fresh.keyFile, source.material.files.keyFile)
+  copyFileSync(fresh.certFile, source.material.files.certFile)
+  let sent = 0
+  const sending = setInterval(() => {
+    sent++
+    one.transport.peers.send([heartbeat(one, two, sent)])
+    two.transport.peers.send([heartbeat(two, one, sent)])
+  }, 1)
+  source.reload()
+  await until('both went over', () => [one, two].every((each) => each.infos.some((line) => line.includes('went over'))))
+  const target = sent + 20
+  await until('more is sent', () => sent >= target)
+  clearInterval(sending)
+  await until('all have arrived', () => one.received.length === sent && two.received.length === sent)
+  assert.ok(one.transport.connectedMs(two.id)! > upMs[0]! && two.transport.connectedMs(one.id)! > upMs[1]!)
+  assert.deepEqual([one.unreachable, two.unreachable, one.warnings, two.warnings], [[], [], [], []])
+})
