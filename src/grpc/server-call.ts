@@ -42,6 +42,9 @@ export const withoutBody: ResponseOptions = { endStream: true, sendDate: false }
 /** The client gave the call up, or went. */
 const canceled: CallStatus = { code: Code.Canceled, details: '' }
 
+/** What a waiting message is counted with, beside its bytes: it may be empty. */
+const packedOverheadBytes = 128
+
 /** Up to here a message and its prefix are copied into one piece, which costs less than two writes. */
 const joinedBytesMax = 64 * 1024
 
@@ -66,10 +69,14 @@ export abstract class ServerCall implements MessageSink {
   #status: CallStatus | null = null
   #heldBytes = 0
   #unsentBytes = 0
-  /** Messages that wait to be unpacked, in order, and whether the client's end came after them. */
+  /** Messages that wait to be unpacked, or for the handler, in order, and whether the client's end came after them. */
   #packed: { readonly message: Uint8Array; readonly isCompressed: boolean }[] = []
+  #packedBytes = 0
   #isUnpacking = false
+  #isPaused = false
+  #isHandingOn = false
   #hasEnded = false
+  #isHalfClosed = false
   #isClosed = false
 
   /** @param stream has a listener for errors. */
@@ -198,12 +205,20 @@ export abstract class ServerCall implements MessageSink {
     }
   }
 
+  /** Nothing more is handed on until `resumeReading`, not even what came in one piece with the last message. */
   protected pauseReading(): void {
+    this.#isPaused = true
     this.#stream.pause()
   }
 
   protected resumeReading(): void {
-    if (!this.#isUnpacking) this.#stream.resume()
+    this.#isPaused = false
+    if (this.#packed.length > 0 && !this.#isHandingOn) this.guarded(() => this.#unpack())
+    this.#readOn()
+  }
+
+  #readOn(): void {
+    if (!this.#isUnpacking && !this.#isPaused) this.#stream.resume()
   }
 
   /** @returns the bytes that the message takes on the connection. */
@@ -230,10 +245,13 @@ export abstract class ServerCall implements MessageSink {
     if (isCompressed && this.head.encoding === null) {
       throw new StatusError(Code.Internal, 'grpc: compressed flag set with identity or empty encoding')
     }
-    if (!isCompressed && !this.#isUnpacking) this.#deliver(message)
+    const mustWait = this.#isUnpacking || this.#isPaused || this.#packed.length > 0
+    if (!isCompressed && !mustWait) this.#deliver(message)
     else {
       this.#packed.push({ message, isCompressed })
-      this.#unpack()
+      this.#packedBytes += message.length + packedOverheadBytes
+      this.heldBytesChanged(message.length + packedOverheadBytes)
+      if (!this.#isHandingOn) this.#unpack()
     }
   }
 
@@ -242,15 +260,26 @@ export abstract class ServerCall implements MessageSink {
     this.#connection.held(change)
   }
 
-  /** Unpacks one message after the other; the client is not read meanwhile. */
+  /** Unpacks one message after the other and hands it on; the client is not read meanwhile. */
   #unpack(): void {
+    this.#isHandingOn = true
+    try {
+      this.#handOn()
+    } finally {
+      this.#isHandingOn = false
+    }
+  }
+
+  #handOn(): void {
     const { encoding } = this.head
     while (!this.#isUnpacking && !this.isOver) {
+      // The end is told even to who is paused: nothing comes after it.
+      if (this.#packed.length === 0 && this.#hasEnded) this.#halfClose()
+      if (this.#isPaused) return
       const next = this.#packed.shift()
-      if (next === undefined) {
-        if (this.#hasEnded) this.halfClosed()
-        return
-      }
+      if (next === undefined) return
+      this.#packedBytes -= next.message.length + packedOverheadBytes
+      this.heldBytesChanged(-next.message.length - packedOverheadBytes)
       if (!next.isCompressed || encoding === null) {
         this.#deliver(next.message)
         continue
@@ -260,7 +289,7 @@ export abstract class ServerCall implements MessageSink {
       decompress(encoding, next.message, this.#context.messageBytesMax, (result) => {
         this.#isUnpacking = false
         if (this.isOver) return
-        this.#stream.resume()
+        this.#readOn()
         this.guarded(() => {
           if (result instanceof StatusError) throw result
           this.#deliver(result)
@@ -280,7 +309,7 @@ export abstract class ServerCall implements MessageSink {
     if (this.isOver) return
     this.guarded(() => {
       if (this.#reader.isWithinMessage) throw new StatusError(Code.Internal, 'unexpected EOF')
-      if (!this.#isUnpacking && this.#packed.length === 0) this.halfClosed()
+      if (!this.#isUnpacking && this.#packed.length === 0) this.#halfClose()
     })
   }
 
@@ -297,7 +326,7 @@ export abstract class ServerCall implements MessageSink {
   /** Tells a client that is not done with its request that nobody listens any more. */
   #refuseRest(): void {
     if (this.#hasEnded) return
-    this.#packed = []
+    this.#dropPacked()
     this.#reader.drop()
     // The answer leaves in this turn of the event loop, the trailers are handed over at its end: this comes after both.
     setImmediate(() => {
@@ -305,11 +334,24 @@ export abstract class ServerCall implements MessageSink {
     })
   }
 
+  /** Whoever hands on the last message comes by here, from within another one's turn too. */
+  #halfClose(): void {
+    if (this.#isHalfClosed) return
+    this.#isHalfClosed = true
+    this.halfClosed()
+  }
+
+  #dropPacked(): void {
+    this.heldBytesChanged(-this.#packedBytes)
+    this.#packed = []
+    this.#packedBytes = 0
+  }
+
   #closed(): void {
     this.#isClosed = true
     if (this.#status === null) this.#decided(canceled)
     if (this.#heldBytes > 0) this.#reader.drop()
-    this.#packed = []
+    this.#dropPacked()
     const unsent = this.#unsentBytes
     this.#unsentBytes = 0
     this.#connection.callClosed()

@@ -10,7 +10,7 @@ export interface MessageStream {
   onDrain(listener: () => void): void
   /** @returns false if the transport's buffer is full: hold back until `onDrain`. Writing after close does nothing. */
   write(message: Uint8Array): boolean
-  /** Holds the client back: no more messages until `resume`, up to a few that are on their way. */
+  /** Holds the client back: no more messages until `resume`. */
   pause?(): void
   resume?(): void
   /** Ends the call with status OK, or with the error: a refusal in its own words, any other as a defect. */

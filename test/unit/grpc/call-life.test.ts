@@ -170,6 +170,40 @@ test('what many connections leave unread is bounded together, and no other clien
   for (const session of sessions) session.destroy()
 })
 
+test('a handler that holds a client back gets no more of what came in the same piece, until it wants to', {
+  timeout: 10_000,
+}, async () => {
+  const seen: number[] = []
+  const streams: Parameters<BidiHandler>[1][] = []
+  const handler: BidiHandler = (_member, stream) => {
+    streams.push(stream)
+    stream.onMessage((message) => {
+      seen.push(message[0]!)
+      stream.pause?.()
+      // Within the last but one: what waits goes on in the same turn.
+      if (message[0] === 3) stream.resume?.()
+    })
+    stream.onEnd(() => stream.end())
+  }
+  await using server = await serve(tableOf({ [watchPath]: { kind: 'bidi', handler } }))
+  const session = await http2Client(server.port)
+  const stream = session.request(headersOf(watchPath))
+  stream.end(Buffer.concat([1, 2, 3, 4].map((byte) => frameOf(Buffer.of(byte)))))
+  const ended = once(stream, 'close')
+  stream.resume()
+  await waitFor('the first has come', () => seen.length > 0)
+  await new Promise((resolve) => session.ping(resolve))
+  assert.deepEqual(seen, [1])
+  streams[0]!.resume?.()
+  assert.deepEqual(seen, [1, 2])
+  streams[0]!.resume?.()
+  assert.deepEqual(seen, [1, 2, 3, 4])
+  streams[0]!.resume?.()
+  await ended
+  assert.deepEqual(seen, [1, 2, 3, 4])
+  session.destroy()
+})
+
 test('a call that is reset in the piece in which it comes has no effect', { timeout: 10_000 }, async () => {
   const { calls, ends, table } = hanging()
   await using server = await serve(table)
