@@ -67,18 +67,3 @@ const isMethodStart = (bytes: Buffer): boolean => {
   }
   return true
 }
-
-const refusal = Buffer.from(
-  'HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nUpgrade: h2c\r\nContent-Type: text/plain\r\n' +
-    'Content-Length: 42\r\n\r\nThis address serves gRPC over HTTP/2 only.',
-  'latin1',
-)
-
-/** Tells an HTTP/1 client that it is at the wrong door and closes, at the latest after `lingerMs`. */
-export function refuseHttp1(socket: Socket, lingerMs = 1000): void {
-  const linger = setTimeout(() => socket.destroy(), lingerMs)
-  socket.once('close', () => clearTimeout(linger))
-  // What the client still sends is read and dropped: closing over unread bytes would reset the answer away.
-  socket.resume()
-  socket.end(refusal)
-}

@@ -11,7 +11,7 @@ import { callAcceptor } from './accept-call.ts'
 import { CallCounts } from './call-counts.ts'
 import { ClientConnections } from './client-connections.ts'
 import type { MethodTable } from './method.ts'
-import { refuseHttp1, routeConnection } from './route-connection.ts'
+import { routeConnection } from './route-connection.ts'
 
 export interface TransportOptions {
   readonly member: Member
@@ -34,8 +34,8 @@ export interface TransportOptions {
   /** Counted up here, if given. */
   readonly counts?: CallCounts
   readonly tlsCounts?: TlsCounts
-  /** Takes over HTTP/1 connections, nothing read from them yet. Without it they are told that this is no HTTP/1 address. */
-  readonly http1?: (socket: Socket) => void
+  /** Takes over HTTP/1 connections, nothing read from them yet. */
+  readonly http1: (socket: Socket) => void
 }
 
 export interface Transport {
@@ -71,7 +71,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
   })
 
   let draining = false
-  const routes = { http2: (socket: Socket): void => connections.open(socket), http1: options.http1 ?? refuseHttp1 }
+  const routes = { http2: (socket: Socket): void => connections.open(socket), http1: options.http1 }
   const onConnection = (socket: Socket, alpn: string | false): void => {
     if (draining) socket.destroy()
     else routeConnection(socket, alpn, limits.handshakeMsMax, routes)

@@ -37,6 +37,8 @@ export async function serve(table: MethodTable, overrides: Partial<TransportOpti
     grpcKeepaliveIntervalMs: 7_200_000,
     grpcKeepaliveTimeoutMs: 20_000,
     log: silentLog,
+    // Says what it was given.
+    http1: (socket) => socket.once('data', (chunk: Buffer) => socket.end(chunk)),
     ...overrides,
   })
   return {
