@@ -72,7 +72,7 @@ export const limits = {
   /** Calls that a client may cancel at once, and then in each second; above it the connection is closed. */
   streamResetsAtOnceMax: 5000,
   streamResetsPerSecondMax: 500,
-  /** HTTP/1.1 connections of one serving thread, or of the metrics listeners; one more is closed. */
+  /** HTTP/1.1 connections of one serving thread, or of the metrics listeners; one more closes the oldest. */
   http1ConnectionsMax: 512,
   http1RequestsPerConnectionMax: 10_000,
   /** An answer over HTTP/1.1 must have been made and taken by then, and the next request have come whole by then. */

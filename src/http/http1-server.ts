@@ -30,6 +30,7 @@ const logIntervalMs = 60_000
 /** The HTTP/1.1 side of a port: `paths.ts` says what there is to ask. */
 export function createHttp1Server({ member, metrics, healthCounts, log }: Http1Options): Http1Server {
   const paths = createPaths({ member, metrics, counts: healthCounts, log: limitedLog(log, logged, logIntervalMs) })
+  /** In the order of their last answers. */
   const open = new Map<Socket, ConnectionDeadline>()
   const server = createServer(
     {
@@ -44,9 +45,9 @@ export function createHttp1Server({ member, metrics, healthCounts, log }: Http1O
   server.maxRequestsPerSocket = limits.http1RequestsPerConnectionMax
 
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    const deadline = open.get(request.socket)
-    deadline?.set(limits.http1AnswerMsMax)
-    response.once('finish', () => deadline?.set(limits.http1IdleMsMax))
+    const { socket } = request
+    open.get(socket)?.set(limits.http1AnswerMsMax)
+    response.once('finish', () => answered(socket))
     // Nothing takes a body yet, and what is not read must not stand in front of the next request.
     const isLast = hasBody(request)
     if (!isLast) request.resume()
@@ -61,11 +62,20 @@ export function createHttp1Server({ member, metrics, healthCounts, log }: Http1O
       .then((answer) => send(response, answer, isLast))
   }
 
+  const answered = (socket: Socket): void => {
+    const deadline = open.get(socket)
+    if (deadline === undefined) return
+    open.delete(socket)
+    open.set(socket, deadline)
+    deadline.set(limits.http1IdleMsMax)
+  }
+
   return {
     accept(socket) {
       if (open.size >= limits.http1ConnectionsMax) {
-        socket.destroy()
-        return
+        const [oldest] = open.keys()
+        open.delete(oldest!)
+        oldest!.destroy()
       }
       open.set(socket, new ConnectionDeadline(socket, limits.handshakeMsMax))
       socket.once('close', () => open.delete(socket))

@@ -85,7 +85,7 @@ describe('metrics and health of three members', () => {
     }
     await load
     const rise = (after: Scrape, line: string): number => after.value(line) - before.value(line)
-    // A text is up to 100 ms old.
+    // A text may be a moment old.
     const end = await waitFor('all puts are seen', async () => {
       const now = await scrape(clientUrl)
       return rise(now, handledPuts) >= 60 && now

@@ -44,7 +44,7 @@ test('families come out in the text format, read anew', async (t) => {
   assert.match(text, /^nodejs_eventloop_lag_seconds /m)
   value = 2
   assert.match(await registry.text(), /^a_gauge 1$/m, 'a text that was just made is good for a moment')
-  t.mock.timers.tick(100)
+  t.mock.timers.tick(250)
   assert.match(await registry.text(), /^a_gauge 2$/m)
   assert.throws(() => registry.add([gauge('a_gauge', 'Help.', () => 0)]))
 })
