@@ -2,7 +2,7 @@ import { AccessRules } from '../../src/auth/access-rules.ts'
 import { type Caller, memberCaller } from '../../src/auth/caller.ts'
 import { changeRules, type RuleChange } from '../../src/auth/change.ts'
 import { getUser } from '../../src/auth/records.ts'
-import type { WriteView } from '../../src/mvcc/view.ts'
+import type { ReadView, WriteView } from '../../src/mvcc/view.ts'
 import { Permission_Type } from '../../src/wire/gen/auth.ts'
 import { AuthChange } from '../../src/wire/gen/internal.ts'
 import { NaiveView } from './naive-view.ts'
@@ -62,7 +62,7 @@ export function rulesWith(...changes: readonly RuleChange[]): { view: NaiveView;
 }
 
 /** A user as its certificate shows it. */
-export function userCaller(view: NaiveView, name: string, tokenVersion: number | null = null): Caller {
+export function userCaller(view: ReadView, name: string, tokenVersion: number | null = null): Caller {
   const user = getUser(view, name)
   if (user === null) throw new Error(`no user ${name}`)
   return { kind: 'user', id: Number(user.id), tokenVersion }
