@@ -55,7 +55,7 @@ export class AccessRules {
     return this.#settings.revision
   }
 
-  /** Tokens issued at an earlier version are void. */
+  /** Tokens issued at an earlier revision are void. */
   get tokensSince(): number {
     return Number(this.#settings.tokens_since)
   }

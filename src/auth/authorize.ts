@@ -32,11 +32,11 @@ export function authorize(rules: AccessRules, view: ReadView, caller: Caller, op
   if (caller.kind === 'anonymous') return { reason: 'userEmpty', rule: 'nobody is known' }
   if (caller.kind === 'stranger') return { reason: 'permissionDenied', rule: 'no such user' }
   const rights = rules.user(view, caller.id)
-  const { tokenVersion } = caller
+  const { tokenRevision } = caller
   if (rights === null) {
-    return { reason: tokenVersion === null ? 'permissionDenied' : 'invalidAuthToken', rule: 'user is gone' }
+    return { reason: tokenRevision === null ? 'permissionDenied' : 'invalidAuthToken', rule: 'user is gone' }
   }
-  if (tokenVersion !== null && !isTokenGood(rules, rights, tokenVersion)) {
+  if (tokenRevision !== null && !isTokenGood(rules, rights, tokenRevision)) {
     return { reason: 'invalidAuthToken', rule: 'token is void' }
   }
   if (operation.kind === 'member') return { reason: 'permissionDenied', rule: operation.kind }
@@ -45,9 +45,9 @@ export function authorize(rules: AccessRules, view: ReadView, caller: Caller, op
   return lacking === null ? null : { reason: 'permissionDenied', rule: lacking }
 }
 
-/** Whether nothing has happened since a token was issued at that version that makes it void. */
-export const isTokenGood = (rules: AccessRules, { user }: UserRights, tokenVersion: number): boolean =>
-  tokenVersion >= rules.tokensSince && tokenVersion >= Number(user.password_since)
+/** Whether nothing has happened since a token was issued at that revision that makes it void. */
+export const isTokenGood = (rules: AccessRules, { user }: UserRights, tokenRevision: number): boolean =>
+  tokenRevision >= rules.tokensSince && tokenRevision >= Number(user.password_since)
 
 function lackingOf(
   view: ReadView,

@@ -14,8 +14,8 @@ export type Caller =
   | { readonly kind: 'member' }
   /** Somebody with a good certificate, whose name is no user's. */
   | { readonly kind: 'stranger' }
-  /** `tokenVersion`: of the auth tables when the user's token was issued; null if a certificate says who it is. */
-  | { readonly kind: 'user'; readonly id: UserId; readonly tokenVersion: number | null }
+  /** `tokenRevision`: auth revision when the user's token was issued; null if a certificate says who it is. */
+  | { readonly kind: 'user'; readonly id: UserId; readonly tokenRevision: number | null }
 
 export const anonymous: Caller = { kind: 'anonymous' }
 export const memberCaller: Caller = { kind: 'member' }
@@ -25,14 +25,14 @@ export const stranger: Caller = { kind: 'stranger' }
 export function callerFields(caller: Caller): CommandCaller {
   if (caller.kind === 'member') return byMember
   if (caller.kind !== 'user') return nobody
-  return { userId: caller.id, tokenVersion: caller.tokenVersion ?? 0, byMember: false }
+  return { userId: caller.id, tokenRevision: caller.tokenRevision ?? 0, byMember: false }
 }
-const byMember: CommandCaller = { userId: 0, tokenVersion: 0, byMember: true }
-const nobody: CommandCaller = { userId: 0, tokenVersion: 0, byMember: false }
+const byMember: CommandCaller = { userId: 0, tokenRevision: 0, byMember: true }
+const nobody: CommandCaller = { userId: 0, tokenRevision: 0, byMember: false }
 
-/** No user was ever added, and no token issued, at version 0. */
-export function callerOfFields({ userId, tokenVersion, byMember }: CommandCaller): Caller {
+/** No token was ever issued at revision 0. */
+export function callerOfFields({ userId, tokenRevision, byMember }: CommandCaller): Caller {
   if (byMember) return memberCaller
   if (userId === 0) return anonymous
-  return { kind: 'user', id: userId, tokenVersion: tokenVersion === 0 ? null : tokenVersion }
+  return { kind: 'user', id: userId, tokenRevision: tokenRevision === 0 ? null : tokenRevision }
 }

@@ -48,27 +48,31 @@ const counted: Made = { countsForClients: true }
  */
 export function changeRules(view: WriteView, change: RuleChange): boolean {
   const settings = getSettings(view)
-  const version = settings.version + 1n
-  const made = make(view, change, settings, version)
+  const next = settings.revision + 1n
+  const made = make(view, change, settings, next)
   if (made === null) return false
   const { countsForClients, ...rest } = made
-  putSettings(view, { ...settings, ...rest, version, revision: settings.revision + (countsForClients ? 1n : 0n) })
+  const revision = countsForClients ? next : settings.revision
+  putSettings(view, { ...settings, ...rest, version: settings.version + 1n, revision })
   return true
 }
 
-/** @returns null if everything is like that already. */
-function make(view: WriteView, change: RuleChange, settings: AuthSettings, version: bigint): Made | null {
+/**
+ * @param revision of this change, if it counts as one for clients.
+ * @returns null if everything is like that already.
+ */
+function make(view: WriteView, change: RuleChange, settings: AuthSettings, revision: bigint): Made | null {
   switch (change.$case) {
     case 'enable':
       return enable(view, settings)
     case 'disable':
-      return settings.enabled ? { enabled: false, tokens_since: version, countsForClients: true } : null
+      return settings.enabled ? { enabled: false, tokens_since: revision, countsForClients: true } : null
     case 'add_user':
-      return addUser(view, change.value, settings, version)
+      return addUser(view, change.value, settings, revision)
     case 'delete_user':
       return deleteUser(view, change.value.name, settings)
     case 'change_password':
-      return changePassword(view, change.value, version)
+      return changePassword(view, change.value, revision)
     case 'grant_role':
       return grantRole(view, change.value)
     case 'revoke_role':
@@ -93,12 +97,12 @@ function enable(view: ReadView, { enabled }: AuthSettings): Made | null {
   return { enabled: true, countsForClients: false }
 }
 
-function addUser(view: WriteView, added: AuthChange_AddUser, settings: AuthSettings, version: bigint): Made {
+function addUser(view: WriteView, added: AuthChange_AddUser, settings: AuthSettings, revision: bigint): Made {
   const { name, password_hash, no_password } = added
   checkName(name, 'userEmpty')
   if (getUser(view, name) !== null) throw new EtcdError('userExists')
   const id = settings.last_user_id + 1n
-  putUser(view, { id, name, password_hash, no_password, roles: [], password_since: version })
+  putUser(view, { id, name, password_hash, no_password, roles: [], password_since: revision })
   return { last_user_id: id, countsForClients: true }
 }
 
@@ -108,11 +112,11 @@ function deleteUser(view: WriteView, name: string, { enabled }: AuthSettings): M
   return counted
 }
 
-function changePassword(view: WriteView, changed: AuthChange_ChangePassword, version: bigint): Made {
+function changePassword(view: WriteView, changed: AuthChange_ChangePassword, revision: bigint): Made {
   const user = requireUser(view, changed.name)
   // Who logs in without one goes on doing so, as in etcd.
   const password_hash = user.no_password ? '' : changed.password_hash
-  putUser(view, { ...user, password_hash, password_since: version })
+  putUser(view, { ...user, password_hash, password_since: revision })
   return counted
 }
 

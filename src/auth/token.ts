@@ -14,14 +14,14 @@ import { getSettings, getToken, getUserById, putToken, removeExpiredTokens } fro
  * @throws EtcdError authNotEnabled; authOldRevision if the user is gone or has another password by now: check again.
  */
 export function issueToken(view: WriteView, issued: AuthChange_IssueToken, index: Index): void {
-  const { enabled, version } = getSettings(view)
+  const { enabled, revision } = getSettings(view)
   if (!enabled) throw new EtcdError('authNotEnabled')
   const user = getUserById(view, Number(issued.user_id))
   if (user === null || user.password_since !== issued.password_since) throw new EtcdError('authOldRevision')
   const nowMs = Number(issued.now_ms)
   removeExpiredTokens(view, nowMs, limits.authTokensSweptMax)
   const expires_ms = BigInt(nowMs + Number(issued.ttl_ms))
-  putToken(view, issued.hash, { user_id: user.id, version, expires_ms, index: BigInt(index) })
+  putToken(view, issued.hash, { user_id: user.id, revision, expires_ms, index: BigInt(index) })
 }
 
 /** Gives a token that is in use more time; one that is gone by now stays so. */

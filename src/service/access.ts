@@ -36,7 +36,7 @@ export class Access {
     if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token)
     if (credentials.commonName === null || credentials.commonName === '') return anonymous
     const rights = rules.userNamed(view, credentials.commonName)
-    return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), tokenVersion: null }
+    return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), tokenRevision: null }
   }
 
   /** Whether the caller may, in that state; null if so. */

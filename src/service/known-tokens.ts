@@ -61,7 +61,7 @@ export class KnownTokens {
     // It may have been renewed elsewhere.
     if (isOld(known)) known = this.#lookUp(rules, view, token, nowMs)
     if (isOld(known)) this.#renew(known, nowMs, ttlMs)
-    return { kind: 'user', id: Number(known.row.user_id), tokenVersion: Number(known.row.version) }
+    return { kind: 'user', id: Number(known.row.user_id), tokenRevision: Number(known.row.revision) }
   }
 
   #lookUp(rules: AccessRules, view: ReadView, token: string, nowMs: number): KnownToken {
@@ -77,7 +77,7 @@ export class KnownTokens {
       rights !== null &&
       row.index === BigInt(index) &&
       nowMs < Number(row.expires_ms) &&
-      isTokenGood(rules, rights, Number(row.version))
+      isTokenGood(rules, rights, Number(row.revision))
     if (!isGood) throw new EtcdError('invalidAuthToken')
     const known = { hash, row, version: rules.version, renewedUntilMs: before?.renewedUntilMs ?? 0 }
     this.#known.set(token, known)

@@ -54,11 +54,11 @@ const tags = {
 
 export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
   propose(call, kind, request, caller) {
-    const { userId, tokenVersion, byMember } = callerFields(caller)
+    const { userId, tokenRevision, byMember } = callerFields(caller)
     writer.uint8(tags.propose).uint32(call).uint8(kindNumbers[kind]).bytes(request)
     writer
       .double(userId)
-      .double(tokenVersion)
+      .double(tokenRevision)
       .uint8(byMember ? 1 : 0)
   },
   readBarrier: (call) => void writer.uint8(tags.readBarrier).uint32(call),
@@ -72,7 +72,7 @@ export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
 })
 
 const readCaller = (reader: RecordReader): Caller =>
-  callerOfFields({ userId: reader.integer(), tokenVersion: reader.integer(), byMember: reader.uint8() === 1 })
+  callerOfFields({ userId: reader.integer(), tokenRevision: reader.integer(), byMember: reader.uint8() === 1 })
 
 /** @throws InvariantError if the message is not what `writeThreadRecords` makes. */
 export function readThreadRecords(message: ArrayBuffer, to: ThreadRecords): void {

@@ -6,7 +6,7 @@ import { varintSize, writeVarint } from './varint.ts'
 /** Who asks for a command, as `leasehold.Command` has it: all zero and false is nobody who is known. */
 export interface CommandCaller {
   readonly userId: number
-  readonly tokenVersion: number
+  readonly tokenRevision: number
   readonly byMember: boolean
 }
 
@@ -21,7 +21,7 @@ export interface DecodedCommand {
 
 /** Field numbers and types of the caller's fields. */
 const userIdTag = 0x28
-const tokenVersionTag = 0x30
+const tokenRevisionTag = 0x30
 const byMemberTag = 0x38
 
 /**
@@ -35,10 +35,10 @@ export function encodeCommand(
   request: Uint8Array,
   caller: CommandCaller,
 ): Uint8Array {
-  const { userId, tokenVersion, byMember } = caller
+  const { userId, tokenRevision, byMember } = caller
   const callerBytes =
     (userId === 0 ? 0 : 1 + varintSize(userId)) +
-    (tokenVersion === 0 ? 0 : 1 + varintSize(tokenVersion)) +
+    (tokenRevision === 0 ? 0 : 1 + varintSize(tokenRevision)) +
     (byMember ? 2 : 0)
   const bytes = Buffer.allocUnsafe(
     18 + 1 + varintSize(kind) + 1 + varintSize(request.length) + request.length + callerBytes,
@@ -58,9 +58,9 @@ export function encodeCommand(
     bytes[at] = userIdTag
     at = writeVarint(bytes, at + 1, userId)
   }
-  if (tokenVersion !== 0) {
-    bytes[at] = tokenVersionTag
-    at = writeVarint(bytes, at + 1, tokenVersion)
+  if (tokenRevision !== 0) {
+    bytes[at] = tokenRevisionTag
+    at = writeVarint(bytes, at + 1, tokenRevision)
   }
   if (byMember) {
     bytes[at] = byMemberTag
@@ -77,7 +77,7 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
   let kind = 0
   let request: Uint8Array = emptyBytes
   let userId = 0
-  let tokenVersion = 0
+  let tokenRevision = 0
   let byMember = false
   while (!reader.done) {
     const tag = reader.varint()
@@ -86,9 +86,9 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
     else if (tag === 0x18) kind = reader.varint()
     else if (tag === 0x22) request = reader.bytes()
     else if (tag === userIdTag) userId = reader.varint()
-    else if (tag === tokenVersionTag) tokenVersion = reader.varint()
+    else if (tag === tokenRevisionTag) tokenRevision = reader.varint()
     else if (tag === byMemberTag) byMember = reader.bool()
     else reader.skip(tag)
   }
-  return { proposalId, proposer, kind, request, caller: { userId, tokenVersion, byMember } }
+  return { proposalId, proposer, kind, request, caller: { userId, tokenRevision, byMember } }
 }

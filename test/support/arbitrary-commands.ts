@@ -74,7 +74,7 @@ const callers: fc.Arbitrary<Caller> = fc.oneof(
   fc.constantFrom(anonymous, memberCaller),
   fc
     .tuple(fc.integer({ min: 1, max: 4 }), fc.option(fc.nat(9), { nil: null }))
-    .map(([id, tokenVersion]): Caller => ({ kind: 'user', id, tokenVersion })),
+    .map(([id, tokenRevision]): Caller => ({ kind: 'user', id, tokenRevision })),
 )
 
 const unsigned: fc.Arbitrary<Uint8Array> = fc.oneof(

@@ -62,10 +62,10 @@ export function rulesWith(...changes: readonly RuleChange[]): { view: NaiveView;
 }
 
 /** A user as its certificate shows it. */
-export function userCaller(view: ReadView, name: string, tokenVersion: number | null = null): Caller {
+export function userCaller(view: ReadView, name: string, tokenRevision: number | null = null): Caller {
   const user = getUser(view, name)
   if (user === null) throw new Error(`no user ${name}`)
-  return { kind: 'user', id: Number(user.id), tokenVersion }
+  return { kind: 'user', id: Number(user.id), tokenRevision }
 }
 
 export { memberCaller }

@@ -121,15 +121,15 @@ export const memberRecord = (fields: Partial<MemberRecord>): MemberRecord => ({
 })
 
 /** Nobody is known. */
-export const anonymousCommand = { user_id: 0n, token_version: 0n, by_member: false } as const
+export const anonymousCommand = { user_id: 0n, token_revision: 0n, by_member: false } as const
 
 export const commandData = (kind: Command_Kind, request: Uint8Array): Uint8Array =>
   Command.encode({ ...anonymousCommand, proposal_id: 1n, member_id: self, kind, request }).finish()
 
 /** The same command from somebody else. */
 export function commandBy(caller: Caller, data: Uint8Array): Uint8Array {
-  const { userId, tokenVersion, byMember } = callerFields(caller)
-  const fields = { user_id: BigInt(userId), token_version: BigInt(tokenVersion), by_member: byMember }
+  const { userId, tokenRevision, byMember } = callerFields(caller)
+  const fields = { user_id: BigInt(userId), token_revision: BigInt(tokenRevision), by_member: byMember }
   return Command.encode({ ...Command.decode(data), ...fields }).finish()
 }
 

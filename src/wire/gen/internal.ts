@@ -39,8 +39,8 @@ export interface Command {
    * known.
    */
   user_id: bigint;
-  /** version of the auth tables when the user's token was issued; 0: known by a certificate */
-  token_version: bigint;
+  /** auth revision when the user's token was issued; 0: known by a certificate */
+  token_revision: bigint;
   /** the member itself */
   by_member: boolean;
 }
@@ -85,7 +85,7 @@ export interface AuthSettings {
   version: bigint;
   /** no id is given twice */
   last_user_id: bigint;
-  /** tokens issued at an earlier version are void */
+  /** tokens issued at an earlier revision are void */
   tokens_since: bigint;
 }
 
@@ -97,7 +97,7 @@ export interface AuthUser {
   no_password: boolean;
   /** sorted */
   roles: string[];
-  /** version at which the password was set: tokens issued at an earlier one are void */
+  /** revision at which the password was set: tokens issued at an earlier one are void */
   password_since: bigint;
 }
 
@@ -111,7 +111,7 @@ export interface AuthRole {
 export interface AuthToken {
   user_id: bigint;
   /** of the tables, when it was issued */
-  version: bigint;
+  revision: bigint;
   /** wall clock of the member that issued or renewed it */
   expires_ms: bigint;
   /** of the entry that issued it: the end of the token itself */
@@ -432,7 +432,7 @@ function createBaseCommand(): Command {
     kind: 0,
     request: new Uint8Array(0),
     user_id: 0n,
-    token_version: 0n,
+    token_revision: 0n,
     by_member: false,
   };
 }
@@ -463,11 +463,11 @@ export const Command: MessageFns<Command> = {
       }
       writer.uint32(40).uint64(message.user_id);
     }
-    if (message.token_version !== 0n) {
-      if (BigInt.asUintN(64, message.token_version) !== message.token_version) {
-        throw new globalThis.Error("value provided for field message.token_version of type uint64 too large");
+    if (message.token_revision !== 0n) {
+      if (BigInt.asUintN(64, message.token_revision) !== message.token_revision) {
+        throw new globalThis.Error("value provided for field message.token_revision of type uint64 too large");
       }
-      writer.uint32(48).uint64(message.token_version);
+      writer.uint32(48).uint64(message.token_revision);
     }
     if (message.by_member !== false) {
       writer.uint32(56).bool(message.by_member);
@@ -533,7 +533,7 @@ export const Command: MessageFns<Command> = {
               break;
             }
 
-            message.token_version = reader.uint64() as bigint;
+            message.token_revision = reader.uint64() as bigint;
             continue;
           }
           case 7: {
@@ -824,7 +824,7 @@ export const AuthRole: MessageFns<AuthRole> = {
 };
 
 function createBaseAuthToken(): AuthToken {
-  return { user_id: 0n, version: 0n, expires_ms: 0n, index: 0n };
+  return { user_id: 0n, revision: 0n, expires_ms: 0n, index: 0n };
 }
 
 export const AuthToken: MessageFns<AuthToken> = {
@@ -835,11 +835,11 @@ export const AuthToken: MessageFns<AuthToken> = {
       }
       writer.uint32(8).uint64(message.user_id);
     }
-    if (message.version !== 0n) {
-      if (BigInt.asUintN(64, message.version) !== message.version) {
-        throw new globalThis.Error("value provided for field message.version of type uint64 too large");
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
       }
-      writer.uint32(16).uint64(message.version);
+      writer.uint32(16).uint64(message.revision);
     }
     if (message.expires_ms !== 0n) {
       if (BigInt.asUintN(64, message.expires_ms) !== message.expires_ms) {
@@ -882,7 +882,7 @@ export const AuthToken: MessageFns<AuthToken> = {
               break;
             }
 
-            message.version = reader.uint64() as bigint;
+            message.revision = reader.uint64() as bigint;
             continue;
           }
           case 3: {

@@ -53,8 +53,8 @@ const callers: Record<string, Caller> = {
   alice: userCaller(view, 'alice'),
   bob: userCaller(view, 'bob'),
   // Ids are given in order: root, alice, bob, gone.
-  gone: { kind: 'user', id: 4, tokenVersion: 99 },
-  never: { kind: 'user', id: 77, tokenVersion: null },
+  gone: { kind: 'user', id: 4, tokenRevision: 99 },
+  never: { kind: 'user', id: 77, tokenRevision: null },
 }
 
 const key = (text: string): KeyRange => rangeFromWire(bytes(text), new Uint8Array(0))
@@ -110,7 +110,7 @@ test('a token is void after the password was changed, auth was switched off and 
   const it = rulesWith(...userWith('alice', 'read a'))
   const judge = (caller: Caller): string | null =>
     authorize(it.rules.at(it.view), it.view, caller, reading(key('a')))?.reason ?? null
-  const issued = (): Caller => userCaller(it.view, 'alice', it.rules.at(it.view).version)
+  const issued = (): Caller => userCaller(it.view, 'alice', Number(it.rules.at(it.view).revision))
   const change = (password_hash: string): void =>
     changeAll(it.view, [{ $case: 'change_password', value: { name: 'alice', password_hash } }])
 

@@ -48,7 +48,7 @@ const caller: fc.Arbitrary<Caller> = fc.oneof(
   fc.constantFrom(anonymous, memberCaller),
   fc
     .tuple(positive, fc.option(positive, { nil: null }))
-    .map(([id, tokenVersion]): Caller => ({ kind: 'user', id, tokenVersion })),
+    .map(([id, tokenRevision]): Caller => ({ kind: 'user', id, tokenRevision })),
 )
 const reason = fc.constantFrom(...(Object.keys(etcdErrors) as EtcdErrorReason[]))
 

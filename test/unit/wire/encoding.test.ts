@@ -79,7 +79,7 @@ test('key-values are encoded as the generated encoder does, and read back', () =
 })
 
 test('commands are read as the generated decoder reads them', () => {
-  const callers = fc.record({ userId: safe, tokenVersion: safe, byMember: fc.boolean() }, { noNullPrototype: true })
+  const callers = fc.record({ userId: safe, tokenRevision: safe, byMember: fc.boolean() }, { noNullPrototype: true })
   fc.assert(
     fc.property(uint64, uint64, fc.nat(9), data, callers, (id, member, kind, request, caller) => {
       const command = Command.encode({
@@ -88,7 +88,7 @@ test('commands are read as the generated decoder reads them', () => {
         kind: kind as 0,
         request,
         user_id: BigInt(caller.userId),
-        token_version: BigInt(caller.tokenVersion),
+        token_revision: BigInt(caller.tokenRevision),
         by_member: caller.byMember,
       }).finish()
       const decoded = decodeCommand(command)
