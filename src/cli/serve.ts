@@ -58,7 +58,9 @@ async function run(config: MemberConfig, log: Log, stopOnStdinClose: boolean): P
   const stopAsked = stopSignal(log, stopOnStdinClose)
   // Loaded late, so that a wrong flag is answered without loading the server.
   const { startMember } = await import('../node.ts')
-  let member: Awaited<ReturnType<typeof startMember>>
+  let member: Awaited<ReturnType<typeof startMember>> | null = null
+  // At a start there is nothing to read again, and without a listener the signal would end the process.
+  process.on('SIGHUP', () => member?.reloadTls())
   try {
     member = await startMember(config, log)
   } catch (error) {
@@ -66,7 +68,6 @@ async function run(config: MemberConfig, log: Log, stopOnStdinClose: boolean): P
     process.stderr.write(failureLine('serve', error))
     return 1
   }
-  process.on('SIGHUP', () => member.reloadTls())
   const failure = await Promise.race([stopAsked, member.failed])
   if (failure instanceof Error) {
     log.fatal('the member failed and stops', { error: failure })

@@ -46,6 +46,9 @@ function readText(file: string, what: string): string {
     const stats = statSync(file)
     // A pipe would block the member for ever.
     if (!stats.isFile()) throw new TlsFileError(file, `${what} is not a file`)
+    // Whoever can write to an authority's file can make members and users.
+    if ((stats.mode & 0o002) !== 0)
+      throw new TlsFileError(file, `${what} can be written by everyone; run chmod o-w on it`)
     if (stats.size > pemBytesMax) throw new TlsFileError(file, `${what} is too large (${stats.size} bytes)`)
     return readFileSync(file, 'latin1')
   } catch (error) {

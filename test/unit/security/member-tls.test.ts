@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type Log, silentLog } from '../../../src/base/log.ts'
 import { type TlsFiles, tlsDefaults } from '../../../src/config/member-config.ts'
@@ -54,6 +54,11 @@ for (const { name, spoil, reason } of [
     name: 'an empty certificate',
     spoil: (w: World) => writeFileSync(w.files.certFile, ''),
     reason: /m1\.crt: it is empty/,
+  },
+  {
+    name: 'an authority that everyone may replace',
+    spoil: (w: World) => chmodSync(w.files.trustedCaFile!, 0o666),
+    reason: /ca\.crt: trusted CA file can be written by everyone/,
   },
   {
     name: 'half a certificate',
