@@ -20,6 +20,7 @@ let dir: string
 let pki: TestPki
 let cluster: TestCluster
 let member: TestMember
+let metricsUrl: string
 let impostor: Server
 let bad: Readonly<Record<string, Identity | null>>
 
@@ -53,7 +54,8 @@ before(async () => {
   }
   bad = { ...make('clients'), ...make('peers') }
 
-  const [impostorPort] = await freePorts(1)
+  const [impostorPort, metricsPort] = await freePorts(2)
+  metricsUrl = `https://127.0.0.1:${metricsPort}`
   impostor = createServer({ ALPNProtocols: ['leasehold-peer/1'], ...pairOf(certificates.peer) }, (socket) =>
     socket.on('error', () => {}).resume(),
   )
@@ -64,6 +66,7 @@ before(async () => {
   member = cluster.members[0]!
   member.start([
     '--client-cert-allowed-hostname=app.test',
+    `--listen-metrics-urls=${metricsUrl}`,
     '--peer-cert-allowed-cn=member',
     `--initial-cluster=m1=${member.peerUrl},m2=https://127.0.0.1:${impostorPort}`,
   ])
@@ -93,21 +96,19 @@ async function knock(url: string, options: ConnectionOptions): Promise<'refused'
   return outcome
 }
 
+const clientRows = [
+  ['no certificate', /PEER_DID_NOT_RETURN_A_CERTIFICATE/],
+  ['other authority', /UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT/],
+  ['expired', /CERT_HAS_EXPIRED/],
+  ['not yet valid', /CERT_NOT_YET_VALID/],
+  ['wrong usage as client', /INVALID_PURPOSE/],
+  ['wrong SAN', /its certificate is not for app\.test/],
+  ['revoked', /revoked \(keyCompromise\)/],
+] as const
+
 for (const { of, port, alpn, rows } of [
-  {
-    of: 'clients',
-    port: 'client',
-    alpn: 'h2',
-    rows: [
-      ['no certificate', /PEER_DID_NOT_RETURN_A_CERTIFICATE/],
-      ['other authority', /UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT/],
-      ['expired', /CERT_HAS_EXPIRED/],
-      ['not yet valid', /CERT_NOT_YET_VALID/],
-      ['wrong usage as client', /INVALID_PURPOSE/],
-      ['wrong SAN', /its certificate is not for app\.test/],
-      ['revoked', /revoked \(keyCompromise\)/],
-    ],
-  },
+  { of: 'clients', port: 'client', alpn: 'h2', rows: clientRows },
+  { of: 'clients', port: 'metrics', alpn: 'http/1.1', rows: clientRows },
   {
     of: 'peers',
     port: 'peer',
@@ -125,7 +126,7 @@ for (const { of, port, alpn, rows } of [
   },
 ] as const) {
   describe(`the ${port} port`, () => {
-    const url = (): string => (port === 'client' ? member.clientUrl : member.peerUrl)
+    const url = (): string => ({ client: member.clientUrl, metrics: metricsUrl, peer: member.peerUrl })[port]
     for (const [name, reason] of rows) {
       test(`refuses: ${name}`, async () => {
         const identity = bad[`${of} ${name}`]!
@@ -141,20 +142,20 @@ for (const { of, port, alpn, rows } of [
 
     test('takes one that is good in all of this', async () => {
       const { client, peer } = cluster.certificates
-      const good = pairOf(port === 'client' ? client : peer)
+      const good = pairOf(of === 'clients' ? client : peer)
       assert.equal(await knock(url(), { ...good, ALPNProtocols: [alpn] }), 'open')
     })
 
     test('refuses the other port’s certificates', async () => {
       const { client, peer } = cluster.certificates
-      const other = pairOf(port === 'client' ? peer : client)
+      const other = pairOf(of === 'clients' ? peer : client)
       assert.equal(await knock(url(), { ...other, ALPNProtocols: [alpn] }), 'refused')
     })
 
     for (const version of ['tls1_2', 'tls1_3'])
       test(`refuses a session of before the revocation (${version})`, async () => {
-        const thief = pki.issue({ of, name: `${of}-thief-${version}`, ...named })
-        const session = join(dir, `${of}-${version}.session`)
+        const thief = pki.issue({ of, name: `${port}-thief-${version}`, ...named })
+        const session = join(dir, `${port}-${version}.session`)
         const target = `127.0.0.1:${new URL(url()).port}`
         const openssl = (...more: string[]) =>
           run('openssl', ['s_client', '-connect', target, `-${version}`, '-alpn', alpn, ...more], { input: 'Q\n' })
