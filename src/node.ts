@@ -23,6 +23,7 @@ import { RoundTrips } from './peer/round-trips.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
+import { Jwt } from './security/jwt.ts'
 import { MemberTls } from './security/member-tls.ts'
 import { systemResolver } from './security/system-resolver.ts'
 import { newTlsCounts } from './security/tls-status.ts'
@@ -82,6 +83,8 @@ async function compose(
   const tls = new MemberTls(config, log)
   if (config.clientTls?.trustedCaFile == null)
     log.warn('clients are not authenticated: whoever reaches the client port may read and write everything')
+
+  if (config.authToken.kind === 'jwt') await Jwt.open(config.authToken)
 
   const stateDir = join(config.dataDir, 'member', 'state')
   const walDir = config.walDir ?? join(config.dataDir, 'member', 'wal')

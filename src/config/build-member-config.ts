@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { limits } from '../base/limits.ts'
+import { parseAuthToken } from './auth-token.ts'
 import { ConfigError } from './config-error.ts'
 import { parseInitialCluster, requireSelf } from './initial-cluster.ts'
 import type { MemberConfig } from './member-config.ts'
@@ -110,7 +111,8 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     grpcKeepaliveTimeoutMs: timerMsOf(settings, 'grpc-keepalive-timeout'),
     enableGrpcReflection: settings.bool('enable-grpc-reflection'),
     watchProgressIntervalMs: watchProgressIntervalOf(settings),
-    authTokenTtlSeconds: authTokenTtlOf(settings),
+    authToken: parseAuthToken(settings.text('auth-token'), cwd),
+    authTokenTtlSeconds: settings.integer('auth-token-ttl', 1, authTokenTtlSecondsMax),
     bcryptCost: settings.integer('bcrypt-cost', 4, 31),
     leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores, membersHere(name, initialCluster)),
@@ -198,13 +200,6 @@ function watchProgressIntervalOf(settings: Settings): number {
   if (ms < watchProgressIntervalMsMin)
     throw new ConfigError(flag, `${settings.text(flag)} is less than ${watchProgressIntervalMsMin}ms`)
   return ms
-}
-
-/** Of the two kinds of tokens that etcd has, the simple one. */
-function authTokenTtlOf(settings: Settings): number {
-  const kind = settings.text('auth-token')
-  if (kind !== 'simple') throw new ConfigError('auth-token', `${JSON.stringify(kind)} is not supported, only simple is`)
-  return settings.integer('auth-token-ttl', 1, authTokenTtlSecondsMax)
 }
 
 function leaseCheckpointsOf(settings: Settings): boolean {

@@ -166,9 +166,14 @@ export const flagGroups: readonly FlagGroup[] = [
       ),
       known('cors', 'list', '*'),
       known('host-whitelist', 'list', '*'),
-      built('auth-token', 'string', 'simple', 'Kind of tokens that users log in for; only simple ones.'),
+      built(
+        'auth-token',
+        'string',
+        'simple',
+        'Tokens that users log in for: simple, or jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256,ttl=5m.',
+      ),
       built('bcrypt-cost', 'uint', '10', 'Cost of hashing passwords, from 4 to 31; one more takes twice as long.'),
-      built('auth-token-ttl', 'uint', '300', 'Seconds that a token lives after it was last used.'),
+      built('auth-token-ttl', 'uint', '300', 'Seconds that a simple token lives after it was last used.'),
     ],
   },
   {

@@ -1,3 +1,5 @@
+import type { AuthTokenConfig } from './auth-token.ts'
+
 /** A member's whole configuration, checked; made from flags, environment and file by `config/`, used by `node.ts`. */
 export interface MemberConfig {
   readonly name: string
@@ -38,7 +40,8 @@ export interface MemberConfig {
   /** Whether clients may ask what can be called, by the gRPC server reflection protocol. */
   readonly enableGrpcReflection: boolean
   readonly watchProgressIntervalMs: number
-  /** How long a token lives after it was used. */
+  readonly authToken: AuthTokenConfig
+  /** How long a simple token lives after it was used. */
   readonly authTokenTtlSeconds: number
   /** Rounds of password hashing, as a power of two. */
   readonly bcryptCost: number

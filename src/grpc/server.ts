@@ -1,6 +1,10 @@
+import type { AuthTokenConfig } from '../config/auth-token.ts'
+import { Jwt } from '../security/jwt.ts'
 import { Passwords } from '../security/passwords.ts'
+import { accessOf } from '../service/access.ts'
 import { createHealthService } from '../service/health.ts'
 import { Login } from '../service/login.ts'
+import { LoginGuard } from '../service/login-guard.ts'
 import { createWatchService } from '../service/watch.ts'
 import type { WatchCounts } from '../service/watch-counts.ts'
 import { methodNames } from './method.ts'
@@ -12,6 +16,8 @@ export interface ServeClientsOptions extends Omit<TransportOptions, 'table'> {
   readonly enableGrpcReflection: boolean
   /** Rounds of password hashing, as a power of two. */
   readonly bcryptCost: number
+  /** What users get for their password. */
+  readonly authToken: AuthTokenConfig
   /** Counted up here, if given. */
   readonly watchCounts?: WatchCounts
 }
@@ -27,7 +33,9 @@ export async function serveClients(options: ServeClientsOptions): Promise<Client
   const watch = createWatchService(member, { log, ...(watchCounts === undefined ? {} : { counts: watchCounts }) })
   const health = createHealthService(options.member, Object.keys(methodNames))
   const passwords = new Passwords(options.bcryptCost)
-  const login = new Login(passwords, options.log)
+  const jwt = options.authToken.kind === 'jwt' ? await Jwt.open(options.authToken) : null
+  if (jwt !== null) accessOf(options.member).useJwt(jwt)
+  const login = new Login(passwords, options.log, new LoginGuard(), jwt)
   let transport: Transport
   try {
     transport = await startTransport({

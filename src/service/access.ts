@@ -3,21 +3,27 @@ import { authorize, type Denial } from '../auth/authorize.ts'
 import { anonymous, type Caller, memberCaller, stranger } from '../auth/caller.ts'
 import type { Operation } from '../auth/operation.ts'
 import { EtcdError } from '../errors.ts'
-import { getApplied } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import type { Call } from './call.ts'
+import { type JwtKeys, KnownJwts } from './known-jwts.ts'
 import { KnownTokens } from './known-tokens.ts'
 import type { Member } from './member.ts'
+import type { TokenKind } from './token-kind.ts'
 
 /** Who may do what, as one serving thread knows it. */
 export class Access {
   readonly #member: Member
   readonly #rules = new AccessRules()
-  readonly #tokens: KnownTokens
+  #tokens: TokenKind
 
   constructor(member: Member) {
     this.#member = member
     this.#tokens = new KnownTokens(member)
+  }
+
+  /** From now on tokens are signed ones. */
+  useJwt(keys: JwtKeys): void {
+    this.#tokens = new KnownJwts(this.#member, keys)
   }
 
   /** The rules of `view`. */
@@ -47,11 +53,7 @@ export class Access {
   /** Null if this member can judge the call's token; else when it can: the token may be news to it. */
   whenTokenIsKnown({ credentials }: Call): Promise<void> | null {
     if (credentials === 'member' || credentials.token === null) return null
-    const index = this.#tokens.indexOfUnknown(credentials.token)
-    if (index === null) return null
-    const isNews = this.#member.read((view) => this.rules(view).enabled && getApplied(view).index < index)
-    // Whatever comes of it: the handler finds out in its turn.
-    return isNews ? this.#member.readBarrier().catch(() => {}) : null
+    return this.#tokens.whenKnown(credentials.token, () => this.#member.read((view) => this.rules(view)))
   }
 }
 

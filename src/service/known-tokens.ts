@@ -5,9 +5,11 @@ import { type Caller, memberCaller } from '../auth/caller.ts'
 import { getToken } from '../auth/records.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
+import { getApplied } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { AuthChange, type AuthToken } from '../wire/gen/internal.ts'
 import type { Member } from './member.ts'
+import type { TokenKind } from './token-kind.ts'
 
 /** Simple tokens as etcd's: 16 letters that nobody can guess, and the index of the log entry that issued it. */
 const form = /^([A-Za-z]{16})\.([1-9][0-9]{0,15})$/
@@ -27,7 +29,7 @@ interface KnownToken {
 const endOf = ({ row, renewedUntilMs }: KnownToken): number => Math.max(Number(row.expires_ms), renewedUntilMs)
 
 /** The tokens that one serving thread has looked up: what they stand for is in the state, equal on all members. */
-export class KnownTokens {
+export class KnownTokens implements TokenKind {
   readonly #member: Member
   readonly #known = new Map<string, KnownToken>()
   readonly #nowMs: () => number
@@ -37,11 +39,14 @@ export class KnownTokens {
     this.#nowMs = nowMs
   }
 
-  /** Of a token that has the form of one and was not looked up yet: the log index without which it cannot be judged. */
-  indexOfUnknown(token: string): number | null {
+  /** A token ends in the index of the log entry without which it cannot be judged. */
+  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
     if (this.#known.has(token)) return null
     const match = form.exec(token)
-    return match === null ? null : Number(match[2])
+    if (match === null || !rulesNow().enabled) return null
+    if (this.#member.read(getApplied).index >= Number(match[2])) return null
+    // Whatever comes of it: the handler finds out in its turn.
+    return this.#member.readBarrier().catch(() => {})
   }
 
   /**

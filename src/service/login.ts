@@ -1,19 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { memberCaller } from '../auth/caller.ts'
 import { getUser } from '../auth/records.ts'
+import type { Revision } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
-import { EtcdError } from '../errors.ts'
+import { Code, EtcdError } from '../errors.ts'
 import { AuthChange, type AuthUser } from '../wire/gen/internal.ts'
 import { AuthenticateRequest, AuthenticateResponse } from '../wire/gen/rpc.ts'
 import { accessOf } from './access.ts'
 import { refuseEnded } from './admission.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
+import type { JwtKeys } from './known-jwts.ts'
 import { hashOfToken } from './known-tokens.ts'
 import { LoginGuard } from './login-guard.ts'
 import type { Member } from './member.ts'
 import { respond } from './respond.ts'
+import { StatusError } from './status-error.ts'
 
 /** Hashes passwords, away from the serving thread. */
 export interface PasswordHasher {
@@ -44,8 +47,11 @@ export class Login {
   readonly #passwords: PasswordHasher
   readonly #log: Log
   readonly #guard: LoginGuard
+  readonly #jwt: JwtKeys | null
 
-  constructor(passwords: PasswordHasher, log: Log, guard = new LoginGuard()) {
+  /** @param jwt what tokens are signed with; null: simple ones are issued. */
+  constructor(passwords: PasswordHasher, log: Log, guard = new LoginGuard(), jwt: JwtKeys | null = null) {
+    this.#jwt = jwt
     this.#passwords = passwords
     this.#log = log
     this.#guard = guard
@@ -60,23 +66,30 @@ export class Login {
     const { name, password } = decodeRequest(AuthenticateRequest, bytes)
     await member.readBarrier()
     for (let attempt = 1; ; attempt++) {
-      const user = await this.#check(member, name, password, call)
+      const { user, revision } = await this.#check(member, name, password, call)
+      // If the password is changed meanwhile, that is at a later revision, and the token is void.
+      if (this.#jwt !== null) return answer(member, member.revision(), await signed(this.#jwt, user.name, revision))
       const issued = randomLetters()
       const outcome = await member.propose('auth', issueRequest(member, user, issued), memberCaller)
       if (outcome.ok) {
-        const token = `${issued}.${Buffer.from(outcome.body).toString('latin1')}`
-        return respond(member, outcome.revision, AuthenticateResponse.encode({ header: undefined, token }).finish())
+        return answer(member, outcome.revision, `${issued}.${Buffer.from(outcome.body).toString('latin1')}`)
       }
       if (outcome.reason !== 'authOldRevision' || attempt === attemptsMax) throw new EtcdError(outcome.reason)
     }
   }
 
-  /** @returns the user, as of before its password was looked at. */
-  async #check(member: Member, name: string, password: string, call: Call): Promise<AuthUser> {
+  /** @returns the user and the auth revision, as of before its password was looked at. */
+  async #check(
+    member: Member,
+    name: string,
+    password: string,
+    call: Call,
+  ): Promise<{ readonly user: AuthUser; readonly revision: number }> {
     const address = call.credentials === 'member' ? '' : call.credentials.address
-    const user = member.read((view) => {
-      if (!accessOf(member).rules(view).enabled) throw new EtcdError('authNotEnabled')
-      return getUser(view, name)
+    const { user, revision } = member.read((view) => {
+      const rules = accessOf(member).rules(view)
+      if (!rules.enabled) throw new EtcdError('authNotEnabled')
+      return { user: getUser(view, name), revision: Number(rules.revision) }
     })
     // A longer name is nobody's, and not worth remembering.
     const guarded = name.slice(0, limits.authNameBytesMax)
@@ -86,12 +99,22 @@ export class Login {
     const isRight = await this.#passwords.matches(password, hash)
     if (user !== null && isRight) {
       this.#guard.succeeded(guarded)
-      return user
+      return { user, revision }
     }
     this.#guard.failed(guarded, address)
     this.#log.warn('a login failed', { address, user: user === null ? 'unknown' : user.name })
     throw new EtcdError('authFailed')
   }
+}
+
+const answer = (member: Member, revision: Revision, token: string): Uint8Array =>
+  respond(member, revision, AuthenticateResponse.encode({ header: undefined, token }).finish())
+
+/** @throws StatusError Unknown, in etcd's words, where tokens come from elsewhere. */
+async function signed(jwt: JwtKeys, user: string, revision: number): Promise<string> {
+  const token = await jwt.sign(user, revision)
+  if (token === null) throw new StatusError(Code.Unknown, 'auth: token signing attempted with verify-only key')
+  return token
 }
 
 function issueRequest(member: Member, user: AuthUser, issued: string): Uint8Array {

@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts'
+import type { AuthTokenConfig } from '../config/auth-token.ts'
 import { type ClientServer, serveClients } from '../grpc/server.ts'
 import { createHttp1Server } from '../http/http1-server.ts'
 import type { TlsSource } from '../security/tls-source.ts'
@@ -17,6 +18,7 @@ export interface ServeOptions {
   /** Whether clients' certificates say which users they are. */
   readonly clientCertAuth: boolean
   readonly bcryptCost: number
+  readonly authToken: AuthTokenConfig
 }
 
 /**

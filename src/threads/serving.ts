@@ -50,6 +50,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
     enableGrpcReflection: config.enableGrpcReflection,
     clientCertAuth: config.clientTls?.clientCertAuth === true,
     bcryptCost: config.bcryptCost,
+    authToken: config.authToken,
   }
   return config.serveThreads === 0 ? serveHere(serve, parts) : serveInThreads(serve, parts)
 }

@@ -1,6 +1,8 @@
 /** Users, roles and permissions on real processes: the same as etcd where etcd is right, and what etcd does not do. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { credentials } from '@grpc/grpc-js'
@@ -170,8 +172,8 @@ class Watching {
 }
 
 /** A cluster in which the test's certificate is the user `client`, who may everything. */
-async function clusterWithUsers(size: number): Promise<TestCluster> {
-  const cluster = await TestCluster.start({ size })
+async function clusterWithUsers(size: number, flags: readonly string[] = []): Promise<TestCluster> {
+  const cluster = await TestCluster.start({ size, flags })
   const { etcdctl } = cluster
   for (const args of [
     ['user', 'add', 'root:rootpassword'],
@@ -320,5 +322,34 @@ describe('what etcd does not do', () => {
     assert.ok(files.some((path) => path.includes('wal')))
     const texts = [...files.map((path) => readFileSync(path)), ...members.map(({ log }) => Buffer.from(log))]
     for (const secret of secrets) for (const text of texts) assert.equal(text.includes(secret), false, secret)
+  })
+
+  test('signed tokens: good on all members at once, and void with the password', { timeout: 100_000 }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'leasehold-jwt-'))
+    try {
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const files = { pub: join(dir, 'jwt.pub'), priv: join(dir, 'jwt.key') }
+      writeFileSync(files.pub, publicKey.export({ format: 'pem', type: 'spki' }))
+      writeFileSync(files.priv, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 })
+      const flag = `--auth-token=jwt,pub-key=${files.pub},priv-key=${files.priv},sign-method=ES256,ttl=10m`
+      await using cluster = await clusterWithUsers(3, [flag])
+      const clients = cluster.members.map((member) => clientOf(cluster, member))
+      try {
+        const token = await logIn(clients[0]!, 'ann', 'annpassword')
+        assert.match(token, /^ey[^.]*\.[^.]*\.[^.]*$/)
+        const get = RangeRequest.encode(rangeRequest({ key: bytes('w/1') })).finish()
+        const ask = (client: RawClient) =>
+          client.unary('/etcdserverpb.KV/Range', get, { authorization: `Bearer ${token}` })
+        await cluster.etcdctl.ok('user', 'add', 'eve:evepassword')
+        for (const client of clients) await ask(client)
+        await changePassword(cluster, 'ann')
+        for (const client of clients) await assert.rejects(ask(client), { code: 16 })
+        assert.match(await cluster.etcdctl.ok('user', 'get', 'bob', '--user=bob:bobpassword'), /Roles: w2/)
+      } finally {
+        for (const client of clients) client[Symbol.dispose]()
+      }
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
   })
 })

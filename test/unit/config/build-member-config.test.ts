@@ -49,6 +49,7 @@ test('without flags a member is what etcd makes of none', () => {
     grpcKeepaliveTimeoutMs: 20000,
     enableGrpcReflection: false,
     watchProgressIntervalMs: 600_000,
+    authToken: { kind: 'simple' },
     authTokenTtlSeconds: 300,
     bcryptCost: 10,
     leaseCheckpoints: false,
@@ -340,7 +341,17 @@ for (const { flags, flag, message } of [
     flag: 'cipher-suites',
     message: /has no effect/,
   },
-  { flags: '--auth-token jwt', flag: 'auth-token', message: /"jwt" is not supported, only simple is/ },
+  { flags: '--auth-token jwt', flag: 'auth-token', message: /sign-method must be one of/ },
+  { flags: '--auth-token other', flag: 'auth-token', message: /neither simple nor jwt/ },
+  { flags: '--auth-token simple,ttl=5m', flag: 'auth-token', message: /neither simple nor jwt/ },
+  { flags: '--auth-token jwt,sign-method=none,pub-key=a', flag: 'auth-token', message: /sign-method must be one of/ },
+  { flags: '--auth-token jwt,sign-method=RS256', flag: 'auth-token', message: /needs pub-key or priv-key/ },
+  { flags: '--auth-token jwt,sign-method=RS256,pub-key=', flag: 'auth-token', message: /is none of/ },
+  { flags: '--auth-token jwt,sign-method=RS256,pub-key=a,color=b', flag: 'auth-token', message: /is none of/ },
+  { flags: '--auth-token jwt,sign-method=RS256,pub-key=a,pub-key=b', flag: 'auth-token', message: /given twice/ },
+  { flags: '--auth-token jwt,sign-method=RS256,pub-key=a,ttl=0', flag: 'auth-token', message: /from 1s to 24h/ },
+  { flags: '--auth-token jwt,sign-method=RS256,pub-key=a,ttl=25h', flag: 'auth-token', message: /from 1s to 24h/ },
+  { flags: '--auth-token jwt,sign-method=RS256,pub-key=a,ttl=-5m', flag: 'auth-token', message: /negative/ },
   { flags: '--auth-token-ttl 0', flag: 'auth-token-ttl', message: /0/ },
   { flags: '--bcrypt-cost 3', flag: 'bcrypt-cost', message: /3/ },
   { flags: '--bcrypt-cost 32', flag: 'bcrypt-cost', message: /32/ },
@@ -397,4 +408,14 @@ test('certificates of its own making lie in the data folder, and only encrypt', 
       ?.selfSigned,
     true,
   )
+})
+
+test('--auth-token jwt with its options', () => {
+  assert.deepEqual(build('--auth-token jwt,pub-key=p.pem,priv-key=/k/s.pem,sign-method=ES256,ttl=1h30m').authToken, {
+    kind: 'jwt',
+    algorithm: 'ES256',
+    publicKeyFile: '/srv/p.pem',
+    privateKeyFile: '/k/s.pem',
+    ttlSeconds: 5400,
+  })
 })

@@ -1,0 +1,127 @@
+import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { jwtVerify, SignJWT } from 'jose'
+import type { JwtConfig } from '../config/auth-token.ts'
+
+/** What is wrong with the keys, in one line that names the file. */
+export class JwtKeyError extends Error {
+  override readonly name = 'JwtKeyError'
+}
+
+/** What a token says that was signed with the right key and has not expired. */
+export interface JwtClaims {
+  readonly username: string
+  /** Of the users and permissions when it was issued. */
+  readonly revision: number
+  /** Wall clock. */
+  readonly expiresMs: number
+}
+
+/** No token is taken for longer than this, whoever issued it. */
+const lifetimeMsMax = 24 * 60 * 60 * 1000
+const clockToleranceMs = 60_000
+const rsaBitsMin = 2048
+
+const curves: Readonly<Record<string, string>> = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' }
+const secretBytesMin: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 }
+
+/** Issues and verifies JSON Web Tokens with one key and one algorithm, which a token cannot choose. */
+export class Jwt {
+  readonly #algorithm: string
+  readonly #publicKey: KeyObject
+  readonly #privateKey: KeyObject | null
+  readonly #ttlMs: number
+
+  private constructor(config: JwtConfig, publicKey: KeyObject, privateKey: KeyObject | null) {
+    this.#algorithm = config.algorithm
+    this.#publicKey = publicKey
+    this.#privateKey = privateKey
+    this.#ttlMs = config.ttlSeconds * 1000
+  }
+
+  /** @throws JwtKeyError also if the two keys are not a pair. */
+  static async open(config: JwtConfig): Promise<Jwt> {
+    const { algorithm, publicKeyFile, privateKeyFile } = config
+    const isSecret = algorithm.startsWith('HS')
+    const privateKey = privateKeyFile === null ? null : readKey(privateKeyFile, isSecret ? 'secret' : 'private')
+    const verifying = publicKeyFile === null ? null : readKey(publicKeyFile, isSecret ? 'secret' : 'public')
+    const publicKey = verifying ?? (isSecret ? privateKey : privateKey && createPublicKey(privateKey))
+    if (publicKey === null) throw new JwtKeyError('no key to verify tokens with')
+    for (const [key, file] of [
+      [publicKey, publicKeyFile ?? privateKeyFile],
+      [privateKey, privateKeyFile],
+    ] as const) {
+      const problem = key === null ? null : problemOf(key, algorithm)
+      if (problem !== null) throw new JwtKeyError(`${file}: ${problem}`)
+    }
+    const jwt = new Jwt(config, publicKey, privateKey)
+    const token = await jwt.sign('self-test', 1)
+    if (token !== null && (await jwt.verify(token)) === null) {
+      throw new JwtKeyError(`${publicKeyFile} is not the public key of ${privateKeyFile}`)
+    }
+    return jwt
+  }
+
+  /** @returns null if there is only a key to verify with. */
+  async sign(username: string, revision: number): Promise<string | null> {
+    if (this.#privateKey === null) return null
+    const now = Math.floor(Date.now() / 1000)
+    return new SignJWT({ username, revision })
+      .setProtectedHeader({ alg: this.#algorithm, typ: 'JWT' })
+      .setIssuedAt(now)
+      .setExpirationTime(now + Math.floor(this.#ttlMs / 1000))
+      .sign(this.#privateKey)
+  }
+
+  /** @returns null for a token that is not good, for whatever reason. */
+  async verify(token: string): Promise<JwtClaims | null> {
+    try {
+      const { payload } = await jwtVerify(token, this.#publicKey, {
+        algorithms: [this.#algorithm],
+        requiredClaims: ['exp', 'username', 'revision'],
+      })
+      const { username, revision, exp, iat } = payload
+      const nowMs = Date.now()
+      if (typeof username !== 'string' || username === '') return null
+      if (typeof revision !== 'number' || !Number.isSafeInteger(revision) || revision < 0) return null
+      if (exp === undefined || exp * 1000 > nowMs + lifetimeMsMax + clockToleranceMs) return null
+      if (iat !== undefined && iat * 1000 > nowMs + clockToleranceMs) return null
+      return { username, revision, expiresMs: exp * 1000 }
+    } catch {
+      // Of a token there is nothing that may be logged, and nothing that the caller should learn.
+      return null
+    }
+  }
+}
+
+function readKey(path: string, kind: 'public' | 'private' | 'secret'): KeyObject {
+  try {
+    if (kind !== 'public' && (statSync(path).mode & 0o077) !== 0) {
+      throw new JwtKeyError(`${path}: others may read it: chmod 600`)
+    }
+    const bytes = readFileSync(path)
+    if (kind === 'secret') return createSecretKey(bytes)
+    return kind === 'public' ? createPublicKey(bytes) : createPrivateKey(bytes)
+  } catch (error) {
+    if (error instanceof JwtKeyError) throw error
+    // The text of a failure to parse could quote the key.
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    throw new JwtKeyError(`${path}: not a ${kind} key: ${code}`, { cause: error })
+  }
+}
+
+/** Null if the key is one for the algorithm, and strong enough. */
+function problemOf(key: KeyObject, algorithm: string): string | null {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
+  if (algorithm.startsWith('HS')) {
+    const least = secretBytesMin[algorithm] ?? 0
+    return (key.symmetricKeySize ?? 0) < least ? `a secret for ${algorithm} needs ${least} bytes` : null
+  }
+  if (algorithm.startsWith('RS') || algorithm.startsWith('PS')) {
+    if (type !== 'rsa') return `${algorithm} needs an RSA key, not ${type}`
+    return (details?.modulusLength ?? 0) < rsaBitsMin ? `an RSA key needs ${rsaBitsMin} bits` : null
+  }
+  if (algorithm === 'EdDSA') return type === 'ed25519' ? null : `EdDSA needs an Ed25519 key, not ${type}`
+  const curve = curves[algorithm]
+  return type === 'ec' && details?.namedCurve === curve ? null : `${algorithm} needs a key on the curve ${curve}`
+}

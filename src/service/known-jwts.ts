@@ -1,0 +1,62 @@
+import type { AccessRules } from '../auth/access-rules.ts'
+import { isTokenGood } from '../auth/authorize.ts'
+import type { Caller } from '../auth/caller.ts'
+import { limits } from '../base/limits.ts'
+import { EtcdError } from '../errors.ts'
+import type { ReadView } from '../mvcc/view.ts'
+import type { Member } from './member.ts'
+import type { TokenKind } from './token-kind.ts'
+
+export interface JwtClaims {
+  readonly username: string
+  /** Auth revision when it was issued. */
+  readonly revision: number
+  readonly expiresMs: number
+}
+
+/** Signed tokens, as `security/` makes and verifies them. */
+export interface JwtKeys {
+  /** @returns null if there is no key to sign with. */
+  sign(username: string, revision: number): Promise<string | null>
+  /** @returns null for one that is not good. */
+  verify(token: string): Promise<JwtClaims | null>
+}
+
+/**
+ * Signed tokens that one serving thread has verified. What a token says is its user and the auth revision at which it was
+ * issued: a user that was added, or given a password, later is not meant.
+ */
+export class KnownJwts implements TokenKind {
+  readonly #member: Member
+  readonly #keys: JwtKeys
+  readonly #known = new Map<string, JwtClaims>()
+
+  constructor(member: Member, keys: JwtKeys) {
+    this.#member = member
+    this.#keys = keys
+  }
+
+  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
+    return this.#known.has(token) || !rulesNow().enabled ? null : this.#verify(token, rulesNow)
+  }
+
+  async #verify(token: string, rulesNow: () => AccessRules): Promise<void> {
+    const claims = await this.#keys.verify(token)
+    if (claims === null) return
+    this.#known.set(token, claims)
+    if (this.#known.size > limits.authTokensRememberedMax) this.#known.delete(this.#known.keys().next().value!)
+    // It speaks of users that this member has not heard of yet. Whatever comes of it: the handler finds out in its turn.
+    if (claims.revision > Number(rulesNow().revision)) await this.#member.readBarrier().catch(() => {})
+  }
+
+  callerOf(rules: AccessRules, view: ReadView, token: string): Caller {
+    const claims = this.#known.get(token)
+    if (claims !== undefined && Date.now() < claims.expiresMs) {
+      const rights = rules.userNamed(view, claims.username)
+      if (rights !== null && isTokenGood(rules, rights, claims.revision)) {
+        return { kind: 'user', id: Number(rights.user.id), tokenRevision: claims.revision }
+      }
+    } else this.#known.delete(token)
+    throw new EtcdError('invalidAuthToken')
+  }
+}
