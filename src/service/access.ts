@@ -1,5 +1,5 @@
 import { AccessRules } from '../auth/access-rules.ts'
-import { authorize, type Denial } from '../auth/authorize.ts'
+import { authorize } from '../auth/authorize.ts'
 import { anonymous, type Caller, memberCaller, stranger } from '../auth/caller.ts'
 import type { Operation } from '../auth/operation.ts'
 import { EtcdError } from '../errors.ts'
@@ -34,20 +34,15 @@ export class Access {
   /**
    * Who calls, in a state in which users are told apart.
    *
+   * @param rules of `view`.
    * @throws EtcdError invalidAuthToken. A token counts before a certificate, as in etcd.
    */
-  identify(view: ReadView, { credentials }: Call): Caller {
+  identify(rules: AccessRules, view: ReadView, { credentials }: Call): Caller {
     if (credentials === 'member') return memberCaller
-    const rules = this.#rules.at(view)
     if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token)
     if (credentials.commonName === null || credentials.commonName === '') return anonymous
     const rights = rules.userNamed(view, credentials.commonName)
     return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), tokenRevision: null }
-  }
-
-  /** Whether the caller may, in that state; null if so. */
-  denialOf(view: ReadView, caller: Caller, operation: Operation): Denial | null {
-    return authorize(this.#rules.at(view), view, caller, operation)
   }
 
   /** Null if this member can judge the call's token; else when it can: the token may be news to it. */
@@ -78,9 +73,10 @@ export function accessOf(member: Member): Access {
 export function requireAccess(member: Member, view: ReadView, call: Call, operation: () => Operation): Caller {
   const access = accessOf(member)
   if (call.credentials === 'member') return memberCaller
-  if (!access.rules(view).enabled) return anonymous
-  const caller = access.identify(view, call)
-  const denial = access.denialOf(view, caller, operation())
+  const rules = access.rules(view)
+  if (!rules.enabled) return anonymous
+  const caller = access.identify(rules, view, call)
+  const denial = authorize(rules, view, caller, operation())
   if (denial !== null) throw new EtcdError(denial.reason, { cause: denial.rule })
   return caller
 }

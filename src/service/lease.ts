@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { authorize } from '../auth/authorize.ts'
 import { identity, type Operation, readingLease, writingLease } from '../auth/operation.ts'
 import { emptyBytes } from '../base/bytes.ts'
 import { type LeaseId, leaseId, noMember } from '../base/ids.ts'
@@ -115,7 +116,7 @@ export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call)
 /** Tells the leases whose keys the caller may all read. @throws EtcdError if it may not ask any more. */
 function shownTo(member: Member, view: ReadView, call: Call): (id: LeaseId) => boolean {
   const caller = requireAccess(member, view, call, () => identity)
-  const access = accessOf(member)
-  if (!access.rules(view).enabled) return () => true
-  return (id) => access.denialOf(view, caller, readingLease(id)) === null
+  const rules = accessOf(member).rules(view)
+  if (!rules.enabled) return () => true
+  return (id) => authorize(rules, view, caller, readingLease(id)) === null
 }

@@ -1,3 +1,4 @@
+import { authorize } from '../auth/authorize.ts'
 import type { Caller } from '../auth/caller.ts'
 import { reading } from '../auth/operation.ts'
 import type { KeyRange } from '../base/key-range.ts'
@@ -27,14 +28,15 @@ export class WatchAccess {
    * Why a watch of the range cannot go on; null: it can. A token that has only expired since was good when the watch began.
    */
   denial(access: Access, view: ReadView, range: KeyRange): EtcdErrorReason | null {
-    if (!access.rules(view).enabled) return null
+    const rules = access.rules(view)
+    if (!rules.enabled) return null
     try {
-      this.#caller ??= access.identify(view, this.#call)
+      this.#caller ??= access.identify(rules, view, this.#call)
     } catch (error) {
       if (error instanceof EtcdError) return error.reason
       throw error
     }
-    return access.denialOf(view, this.#caller, reading(range))?.reason ?? null
+    return authorize(rules, view, this.#caller, reading(range))?.reason ?? null
   }
 }
 
