@@ -7,7 +7,7 @@ import { encodeExpiries } from '../../src/lease/expiry-list.ts'
 import { createLessor, granted, remaining, renew, revoked } from '../../src/lease/lessor.ts'
 import { getLease } from '../../src/lease/records.ts'
 import { getCompactRevision, getRevision } from '../../src/mvcc/meta.ts'
-import type { LeaseTimes, WriteKind } from '../../src/service/member.ts'
+import type { HeldView, LeaseTimes, WriteKind } from '../../src/service/member.ts'
 import { Command, Command_Kind } from '../../src/wire/gen/internal.ts'
 import { anonymousCommand, commandBy } from './commands.ts'
 import { FakeMember } from './fake-member.ts'
@@ -70,6 +70,10 @@ export class LoneMember extends FakeMember {
       replaced: false,
     })
     return applied!.outcome!
+  }
+
+  override holdView(): HeldView {
+    return { view: this.#state.copy(), close: () => {} }
   }
 
   override revision(): number {

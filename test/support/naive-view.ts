@@ -12,8 +12,16 @@ import {
 export class NaiveView implements WriteView {
   readonly #tables: Record<Table, Pair[]>
 
-  constructor() {
-    this.#tables = Object.fromEntries(tables.map((table) => [table, []])) as unknown as Record<Table, Pair[]>
+  constructor(rowsOf: (table: Table) => readonly Pair[] = () => []) {
+    this.#tables = Object.fromEntries(tables.map((table) => [table, [...rowsOf(table)]])) as unknown as Record<
+      Table,
+      Pair[]
+    >
+  }
+
+  /** The state as it is now, which no later write changes. */
+  copy(): NaiveView {
+    return new NaiveView((table) => this.#tables[table])
   }
 
   get(table: Table, key: Uint8Array): Uint8Array | undefined {
