@@ -82,7 +82,9 @@ async function compose(
   makeOwnCertificates(config, log)
   const tls = new MemberTls(config, log)
   if (config.clientTls?.trustedCaFile == null)
-    log.warn('clients are not authenticated: whoever reaches the client port may read and write everything')
+    log.warn(
+      'clients show no certificates: until auth is enabled whoever reaches the client port may read and write everything',
+    )
 
   if (config.authToken.kind === 'jwt') await Jwt.open(config.authToken)
 
