@@ -2,7 +2,11 @@
 export const limits = {
   /** gRPC frames may exceed `--max-request-bytes` by this much before the transport refuses them. */
   grpcOverheadBytes: 512 * 1024,
-  /** What reads that begin in one turn of a serving thread's event loop may take of it, before they go on later. */
+  /** What all reads that begin in one turn of a serving thread's event loop may take of it; the rest begin in the next. */
+  readsTurnMs: 8,
+  /** And how many wait for that. */
+  readsComingMax: 20_000,
+  /** What one read may take at its beginning, before it goes on in later turns. */
   readBeginMs: 2,
   /** What reads that go on may take of a turn; a write of somebody else's takes three or four turns. */
   readStepMs: 0.5,

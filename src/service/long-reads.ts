@@ -73,9 +73,10 @@ class Running {
 }
 
 /**
- * The reads of one serving thread that may be long. Each begins at once and on a state of its own; what is not done after
+ * The reads of one serving thread that may be long. Each begins in the turn in which it comes, or in one of the next if
+ * those before it have taken `limits.readsTurnMs` of this one. It begins on a state of its own; what is not done after
  * `limits.readBeginMs` goes on in the turns that follow, of each of which one such read takes `limits.readStepMs`. So
- * nobody waits for a long read but the next long read.
+ * nobody waits for a long read but the next long read, and many short ones leave room for everything else.
  *
  * Bounded are how many go on, how many wait to begin, for how long one may hold a state, and the memory that they and the
  * answers that nobody has taken yet hold.
@@ -88,8 +89,10 @@ export class LongReads {
   /** In the order in which they go on. */
   #round: Running[] = []
   readonly #waiting = new Set<LongRead>()
+  /** Not begun yet, in the order in which they came. */
+  #coming: LongRead[] = []
   #heldBytes = 0
-  /** When the reads that begin in this turn have taken enough of it; null: none has taken a step yet. */
+  /** When the reads that begin in this turn have taken enough of it; null: none has begun yet. */
   #turnEndsMs: number | null = null
   #isScheduled = false
 
@@ -108,10 +111,19 @@ export class LongReads {
    *   throws. StatusError ResourceExhausted for an answer above `limits.responseBytesMax`.
    */
   read(call: Call, reading: Reading): Answer | Promise<Answer> {
-    const read = new Running(this.#member.holdView(), reading, this.#turns.nowMs())
+    if (this.#coming.length === 0 && this.#hasTimeInTurn()) return this.#beginNow(call, reading)
+    if (this.#coming.length >= limits.readsComingMax) return Promise.reject(new EtcdError('tooManyRequests'))
+    return new Promise((resolve, reject) => {
+      this.#coming.push({ call, reading, resolve, reject })
+    })
+  }
+
+  #beginNow(call: Call, reading: Reading): Answer | Promise<Answer> {
+    const beganMs = this.#turns.nowMs()
+    const read = new Running(this.#member.holdView(), reading, beganMs)
     try {
       let result = read.step()
-      while (result === null && this.#hasTimeInTurn()) {
+      while (result === null && this.#turns.nowMs() - beganMs < limits.readBeginMs) {
         checkSize(read)
         result = read.step()
       }
@@ -130,12 +142,30 @@ export class LongReads {
   #hasTimeInTurn(): boolean {
     const now = this.#turns.nowMs()
     if (this.#turnEndsMs === null) {
-      this.#turnEndsMs = now + limits.readBeginMs
+      this.#turnEndsMs = now + limits.readsTurnMs
       this.#turns.nextTurn(() => {
         this.#turnEndsMs = null
+        this.#beginComing()
       })
     }
     return now < this.#turnEndsMs
+  }
+
+  #beginComing(): void {
+    const coming = this.#coming
+    let begun = 0
+    while (begun < coming.length && this.#hasTimeInTurn()) {
+      const { call, reading, resolve, reject } = coming[begun++]!
+      try {
+        if (call.ended) throw new StatusError(Code.Canceled, 'context canceled')
+        const answer = this.#beginNow(call, reading)
+        if (answer instanceof Promise) answer.then(resolve, reject)
+        else resolve(answer)
+      } catch (error) {
+        reject(error)
+      }
+    }
+    this.#coming = coming.slice(begun)
   }
 
   #goOnLater(call: Call, reading: Reading, begun: Running): Promise<Answer> {

@@ -77,20 +77,20 @@ const reasonOf = async (answer: Answer | Promise<Answer>): Promise<string> =>
   )
 
 test('a short read is answered at once and lets go of its state', () => {
-  const { reads, reading, member, isIdle } = harness()
+  const { reads, reading, member, turn, isIdle } = harness()
   const answer = reads.read(liveCall, reading('a', 0))
   assert.ok(answer instanceof Uint8Array)
   assert.equal(text(answer), 'a')
   assert.equal(member.held, 0)
+  turn()
   assert.ok(isIdle())
 })
 
-test('long reads take one step each in turn, and what begins in a turn shares the beginning', async () => {
+test('long reads take one step each in turn', async () => {
   const { reads, reading, member, turn, said, isIdle } = harness()
   const a = reads.read(liveCall, reading('a', 7))
   const b = reads.read(liveCall, reading('b', 4))
-  // The first has taken what a turn has for beginners; its own first step does not count.
-  assert.equal(said(), 'aaab')
+  assert.equal(said(), 'aabb')
   for (let n = 0; n < 5; n++) turn()
   assert.equal(said(), 'ababa')
   assert.equal(member.held, 2)
@@ -109,14 +109,48 @@ test('more reads than may go on wait in order, hold nothing, and begin anew', as
   while (!isIdle()) turn()
   const steps = said()
   assert.ok(steps.indexOf('e') < steps.indexOf('f'))
-  assert.equal(steps.split('e').length - 1, 3)
+  // It began when its turn came, found no room to go on, and began anew.
+  assert.equal(steps.split('e').length - 1, 2 + 3)
   assert.deepEqual(await Promise.all(answers.map(async (answer) => text(await answer))), names)
   assert.equal(member.held, 0)
 })
 
-test('too many that wait are refused', async () => {
+test('many short reads share a turn, and those that it has no time for begin in the next, in order', async () => {
+  const { reads, reading, member, turn, said } = harness()
+  const names = [...'abcdefghijkl']
+  const answers = names.map((name) => reads.read(liveCall, reading(name, 1)))
+  assert.equal(said(), 'abcdefgh')
+  assert.equal(member.held, 0)
+  const late = reads.read(liveCall, reading('z', 1))
+  turn()
+  assert.equal(said(), 'ijklz')
+  assert.deepEqual(await Promise.all([...answers, late].map(async (answer) => text(await answer))), [...names, 'z'])
+})
+
+test('a call that ends before its read begins costs nothing', async () => {
+  const { reads, reading, turn, said } = harness()
+  for (let n = 0; n < limits.readsTurnMs; n++) void reads.read(liveCall, reading('a', 1))
+  const call = fakeCall()
+  const reason = reasonOf(reads.read(call, reading('b', 1)))
+  said()
+  call.end()
+  turn()
+  assert.equal(await reason, String(Code.Canceled))
+  assert.equal(said(), '')
+})
+
+test('too many that have not begun are refused', async () => {
   const { reads, reading } = harness()
-  for (let n = 0; n < limits.longReadsMax + limits.longReadsWaitingMax; n++) void reads.read(liveCall, reading('a', 9))
+  for (let n = 0; n < limits.readsTurnMs + limits.readsComingMax; n++) void reads.read(liveCall, reading('a', 1))
+  assert.equal(await reasonOf(reads.read(liveCall, reading('b', 1))), 'tooManyRequests')
+})
+
+test('too many that wait are refused', async () => {
+  const { reads, reading, turn } = harness()
+  for (let n = 0; n < limits.longReadsMax + limits.longReadsWaitingMax; n++) {
+    void reads.read(liveCall, reading('a', 1_000_000))
+    turn()
+  }
   assert.equal(await reasonOf(reads.read(liveCall, reading('b', 9))), 'tooManyRequests')
   assert.equal(text(await reads.read(liveCall, reading('c', 0))), 'c')
 })
@@ -173,7 +207,7 @@ test('where memory is short only the oldest goes on, and new ones wait', async (
   turn()
   said()
   const late = reads.read(liveCall, reading('c', 9, { stepMs: 2 }))
-  assert.equal(said(), 'cc')
+  assert.equal(said(), 'c')
   turn()
   turn()
   assert.equal(said().replaceAll('a', ''), '')
