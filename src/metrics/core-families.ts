@@ -105,7 +105,7 @@ const diskFamilies = ({ walSyncSeconds, checkpointSeconds }: CoreSources): Famil
   histogram('etcd_disk_wal_fsync_duration_seconds', 'Putting a record of the log on stable storage.', walSyncSeconds),
   histogram(
     'etcd_disk_backend_commit_duration_seconds',
-    'Putting the state on stable storage, which happens by itself twice a second under load.',
+    'Putting the state on stable storage, which happens by itself every two seconds under load.',
     checkpointSeconds,
   ),
 ]

@@ -12,7 +12,7 @@ import { asError, StorageError } from './storage-error.ts'
  * After a commit a checkpoint follows within this time: the pages that it sets free can be used again, and there is less
  * to flush when the log wants to let go of its oldest part.
  */
-export const checkpointDelayMs = 500
+export const checkpointDelayMs = 2000
 
 /** As much as this may be written before a checkpoint makes the pages that it replaced usable again. */
 const uncheckedBytesMax = 32 * 1024 * 1024
