@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
 import { showName } from '../x509/index.ts'
 import { type FileWatch, watchFiles } from './file-watch.ts'
-import { TlsFileError } from './tls-contents.ts'
+import { readTlsContents, TlsFileError } from './tls-contents.ts'
 import { readTlsFiles, warningsOf } from './tls-files.ts'
 import { TlsSource } from './tls-source.ts'
 import type { CertificateStatus, ListStatus, TlsStatus } from './tls-status.ts'
@@ -37,7 +38,7 @@ export class MemberTls {
     this.#warn()
   }
 
-  /** From now on files are read again whenever one of them changes. */
+  /** From now on files are read again whenever one of them changes; what has changed since they were first read counts. */
   start(): void {
     const files = this.#sources().map(({ source }) => source.material.files)
     const paths = files.flatMap((each) => [each.certFile, each.keyFile, each.trustedCaFile, each.crlFile])
@@ -48,6 +49,7 @@ export class MemberTls {
       }, retryMs).unref(),
       setInterval(() => this.#warn(), warnMs).unref(),
     ]
+    if (this.#sources().some(({ source }) => !isAsOnDisk(source))) this.reload()
   }
 
   stop(): void {
@@ -106,6 +108,16 @@ export class MemberTls {
       ...(this.client === null ? [] : [{ port: 'client' as const, source: this.client }]),
       ...(this.peer === null ? [] : [{ port: 'peer' as const, source: this.peer }]),
     ]
+  }
+}
+
+/** False as well if a file is gone or cannot be used: reading it again tells why. */
+function isAsOnDisk({ material: { contents } }: TlsSource): boolean {
+  try {
+    return isDeepStrictEqual(readTlsContents(contents.files), contents)
+  } catch (error) {
+    if (error instanceof TlsFileError) return false
+    throw error
   }
 }
 

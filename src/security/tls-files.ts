@@ -67,7 +67,7 @@ export function checkTlsContents(
   if (weakness !== null) throw new TlsFileError(files.certFile, weakness)
   if (own.algorithm.scheme === 'weak')
     throw new TlsFileError(files.certFile, `its signature is too weak (${own.algorithm.name})`)
-  const leaf = new X509Certificate(own.der)
+  const leaf = readByOpenssl(files.certFile, own)
   if (!leaf.checkPrivateKey(parsePrivateKey(files.keyFile, key))) {
     throw new TlsFileError(files.keyFile, `the private key does not belong to the certificate in ${files.certFile}`)
   }
@@ -143,7 +143,10 @@ function authoritiesOf(
   if (file === null || authorities === null) return null
   if (before !== undefined && before.contents.authorities === authorities) return before.authorities
   const certificates = parsed(file, () => readCertificates(Buffer.from(authorities, 'latin1')))
-  for (const { subject, extensions, publicKey } of certificates) {
+  for (const certificate of certificates) {
+    const { subject, extensions, publicKey } = certificate
+    // A listener would leave it out without a word.
+    readByOpenssl(file, certificate)
     if (extensions.basicConstraints?.ca !== true)
       throw new TlsFileError(file, `${showName(subject)} is not a certificate authority`)
     const weakness = keyProblem(publicKey)
@@ -164,6 +167,15 @@ function revocationsOf(
   const revocations = Revocations.from(lists, authorities, before?.revocations ?? null)
   if (typeof revocations === 'string') throw new TlsFileError(file, revocations)
   return revocations
+}
+
+/** What is read here may still be damaged in a part that only OpenSSL looks at. */
+function readByOpenssl(file: string, { der }: Certificate): X509Certificate {
+  try {
+    return new X509Certificate(der)
+  } catch (error) {
+    throw new TlsFileError(file, 'OpenSSL cannot read the certificate', { cause: error })
+  }
 }
 
 /** OpenSSL has rules of its own. Better known now than by a listener. */

@@ -7,6 +7,7 @@ import { publishRevocations, revoke } from '../../../src/pki/index.ts'
 import { MemberTls } from '../../../src/security/member-tls.ts'
 import { checkTlsContents } from '../../../src/security/tls-files.ts'
 import { TlsSource } from '../../../src/security/tls-source.ts'
+import { pem, readCertificates } from '../../../src/x509/index.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { testAuthority } from '../pki/test-authority.ts'
 import { TestFolder } from '../pki/test-folder.ts'
@@ -69,6 +70,16 @@ for (const { name, spoil, reason } of [
     name: 'a whole certificate and half of the next one',
     spoil: (w: World) => appendFileSync(w.files.certFile, readFileSync(w.files.certFile).subarray(0, 300)),
     reason: /PEM block 2 \(CERTIFICATE\) does not end/,
+  },
+  {
+    name: 'a certificate with a flipped bit that only OpenSSL sees',
+    spoil: (w: World) => spoilNameType(w.files.certFile, 'm1'),
+    reason: /m1\.crt: OpenSSL cannot read the certificate/,
+  },
+  {
+    name: 'an authority with a flipped bit that only OpenSSL sees',
+    spoil: (w: World) => spoilNameType(w.files.trustedCaFile!, 'authority ca'),
+    reason: /ca\.crt: OpenSSL cannot read the certificate/,
   },
   {
     name: 'a key of another certificate',
@@ -152,6 +163,20 @@ test('a certificate file that changes before its key is taken when both are ther
   assert.equal(world.tls.status().reloadProblem, null)
 })
 
+test('what changed between the first reading and the start of the watch is in use, too', () => {
+  using world = new World()
+  revoke({ dir: world.path('ca'), serial: world.serial, reason: 'keyCompromise' })
+  copyFileSync(world.path('ca', 'crl.pem'), world.files.crlFile!)
+  world.tls.start()
+  assert.equal(world.tls.status().lists[0]!.number, 2n)
+})
+
+test('files that have not changed are not read again at the start of the watch', () => {
+  using world = new World()
+  world.tls.start()
+  assert.deepEqual(world.tls.status().reloads, { succeeded: 0, failed: 0 })
+})
+
 test('files that never rest are not read', async () => {
   using world = new World()
   world.tls.start()
@@ -208,6 +233,15 @@ test('the status names what is in use', () => {
   assert.equal(list!.number, 1n)
   assert.equal(list!.refusesFromMs, list!.nextUpdateMs! + tlsDefaults.crlGraceMs)
 })
+
+/** The last UTF8String of that value becomes an OCTET STRING: sound DER, and no type for a name. */
+function spoilNameType(file: string, value: string): void {
+  const der = Buffer.from(readCertificates(readFileSync(file))[0]!.der)
+  const at = der.lastIndexOf(Buffer.concat([Buffer.of(0x0c, value.length), Buffer.from(value)]))
+  assert.equal(der[at], 0x0c)
+  der[at] = 0x04
+  writeFileSync(file, pem('CERTIFICATE', der))
+}
 
 function replaceWith(world: World, request: Parameters<ReturnType<typeof testAuthority>['leaf']>[1], ageDays: number) {
   const authority = testAuthority()
