@@ -84,6 +84,9 @@ function targetInFile(folder: AuthorityFolder, certFile: string): Target {
   if (entry !== undefined && entry.fingerprint === fingerprintOf(certificate)) return entry
   let problem: string | null = null
   for (const generation of folder.state.generations.values()) {
+    // A root signed itself. In its own list it would go on here, and end all that it issued for OpenSSL.
+    if (generation.fingerprint === fingerprintOf(certificate))
+      throw new PkiError(`${certFile}: is the authority itself; see: leasehold pki rotate authority`)
     problem = issuanceProblem(certificate, folder.certificates(generation)[0]!)
     if (problem === null)
       return {

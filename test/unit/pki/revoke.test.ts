@@ -70,6 +70,16 @@ test('a certificate that this authority signed is revoked even if the index does
   assert.match(folder.openssl('crl', '-in', 'ca/crl.pem', '-noout', '-text'), /Serial Number: FF01/)
 })
 
+test('an authority does not revoke itself', () => {
+  using folder = new TestFolder()
+  const dir = folder.init()
+  assert.throws(
+    () => revoke({ dir, certFile: folder.path('ca', 'ca.crt'), reason: 'keyCompromise' }),
+    /ca\.crt: is the authority itself; see: leasehold pki rotate authority/,
+  )
+  assert.equal(publishRevocations({ dir }).revoked, 0)
+})
+
 test('a serial is taken as OpenSSL and others write it', () => {
   using folder = new TestFolder()
   const dir = folder.init()
