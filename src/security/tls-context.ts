@@ -22,8 +22,9 @@ export const defaultCipherSuites = [
 
 /**
  * Options for a `tls.Server`. A resumed session would skip the verification of the client's certificate, so that a
- * certificate that has expired or whose authority has been withdrawn since would still be let in: no tickets are issued,
- * and Node keeps no session cache of its own for servers, so every connection is a full handshake.
+ * certificate that has expired or whose authority has been withdrawn since would still be let in. Without tickets that
+ * hold a session OpenSSL sends mere names of sessions (in TLS 1.3 as tickets), and Node keeps no sessions for servers, so
+ * every connection is a full handshake.
  */
 export function serverTlsOptions(material: TlsMaterial, alpn: readonly string[], handshakeMsMax: number): TlsOptions {
   const options: TlsOptions = {
