@@ -170,7 +170,7 @@ for (const { of, port, alpn, rows } of [
           async () => (await knock(url(), { ...pairOf(thief), ALPNProtocols: [alpn] })) === 'refused',
         )
         const from = member.log.length
-        // Nothing to resume: no tickets are issued, and TLS 1.3 has no other sessions.
+        // The member keeps no session: what a client has kept is only a name.
         const resumed = await openssl(...pair, '-sess_in', session)
         assert.doesNotMatch(resumed.stdout, /Reused, TLS/)
         await openssl('-sess_in', session)
