@@ -4,16 +4,18 @@ import { callerOfFields } from '../auth/caller.ts'
 import { changeRules } from '../auth/change.ts'
 import {
   deleteOperation,
-  identity,
+  known,
   memberOnly,
   type Operation,
+  operating,
   putOperation,
   root,
   txnOperation,
+  usingLeases,
   writingLease,
 } from '../auth/operation.ts'
-import { issueToken, renewToken } from '../auth/token.ts'
-import { emptyBytes, utf8 } from '../base/bytes.ts'
+import { issueToken, renewToken, revokeToken } from '../auth/token.ts'
+import { emptyBytes, equalBytes, utf8 } from '../base/bytes.ts'
 import { type Index, type LeaseId, leaseId, memberId, noLease, type Revision } from '../base/ids.ts'
 import { pointRange } from '../base/key-range.ts'
 import { EtcdError } from '../errors.ts'
@@ -21,7 +23,7 @@ import { getLease, hasLease, leaseKeys, putLease, removeLease } from '../lease/r
 import { compact } from '../mvcc/compaction.ts'
 import type { WriteView } from '../mvcc/view.ts'
 import { deleteRange, type Mutation } from '../mvcc/write.ts'
-import type { DecodedCommand } from '../wire/command.ts'
+import type { CommandCaller, DecodedCommand } from '../wire/command.ts'
 import { decodeRequest } from '../wire/decode.ts'
 import { AuthChange, Command_Kind, LeaseCheckpoints, MemberRecord } from '../wire/gen/internal.ts'
 import { CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
@@ -85,10 +87,10 @@ export function executeCommand(mutation: Mutation, command: DecodedCommand, cont
       return withBody(executeTxn(mutation, txn, room))
     }
     case Command_Kind.COMPACT:
-      allow(root)
+      allow(operating)
       return compactTo(mutation, decodeRequest(CompactionRequest, request))
     case Command_Kind.LEASE_GRANT:
-      allow(identity)
+      allow(usingLeases)
       return grant(mutation, decodeRequest(LeaseGrantRequest, request), wanted)
     case Command_Kind.LEASE_REVOKE: {
       const id = leaseId(decodeRequest(LeaseRevokeRequest, request).ID)
@@ -102,13 +104,16 @@ export function executeCommand(mutation: Mutation, command: DecodedCommand, cont
       allow(memberOnly)
       return publishMember(mutation, decodeRequest(MemberRecord, request))
     case Command_Kind.AUTH:
-      return withBody(changeAuth(view, context, decodeRequest(AuthChange, request), allow))
+      return withBody(changeAuth(view, context, decodeRequest(AuthChange, request), command.caller, allow))
     case Command_Kind.NOOP:
       return withBody(emptyBytes)
     default:
       throw new EtcdError('invalidRequest', { cause: `unknown kind of command: ${kind}` })
   }
 }
+
+const isSameToken = ({ tokenIds: [own] }: CommandCaller, id: Uint8Array): boolean =>
+  own !== undefined && equalBytes(own, id)
 
 /**
  * A token is issued or renewed by the member that checked the password, or the token, for its caller.
@@ -119,6 +124,7 @@ function changeAuth(
   view: WriteView,
   { rules, index }: CommandContext,
   { change }: AuthChange,
+  caller: CommandCaller,
   allow: (operation: Operation) => void,
 ): Uint8Array {
   if (change === undefined) throw new EtcdError('invalidRequest', { cause: 'a change of nothing' })
@@ -130,6 +136,11 @@ function changeAuth(
     case 'renew_token':
       allow(memberOnly)
       renewToken(view, change.value)
+      return emptyBytes
+    case 'revoke_token':
+      // Whoever shows a token may end it.
+      allow(isSameToken(caller, change.value.id) ? known : root)
+      if (revokeToken(view, change.value)) rules.at(view)
       return emptyBytes
     default:
       allow(root)

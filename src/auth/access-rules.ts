@@ -3,20 +3,29 @@ import { type KeyRange, rangeFromWire } from '../base/key-range.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { type Permission, Permission_Type } from '../wire/gen/auth.ts'
 import { AuthSettings, type AuthUser } from '../wire/gen/internal.ts'
+import { type Capability, capabilitiesOf, rootName } from './built-in-roles.ts'
 import type { UserId } from './caller.ts'
 import { type Interval, mergeRanges } from './intervals.ts'
-import { freshSettings, getRole, getUser, getUserById, settingsBytes } from './records.ts'
+import { freshSettings, getGroup, getRole, getUser, getUserById, isTokenRevoked, settingsBytes } from './records.ts'
 
-/** The role, and the user, that may do everything. The role needs no permissions, nor to be in the table of roles. */
-export const rootName = 'root'
-
-/** What one user is and may do, all roles together. */
-export interface UserRights {
-  readonly user: AuthUser
+/** What all roles of somebody are good for together. */
+export interface Rights {
+  /** Null: not a user of the table. */
+  readonly user: AuthUser | null
+  readonly roles: readonly string[]
   readonly isRoot: boolean
+  readonly capabilities: ReadonlySet<Capability>
   readonly reads: readonly Interval[]
   readonly writes: readonly Interval[]
 }
+
+/** What one user is and may do. */
+export interface UserRights extends Rights {
+  readonly user: AuthUser
+}
+
+/** Groups come from outside, and so does their number. */
+const groupSetsMax = 1000
 
 /**
  * The auth tables of one state, with what was made of them so far: users are compiled when they are first asked for, and
@@ -27,6 +36,7 @@ export class AccessRules {
   #settings: AuthSettings = freshSettings
   readonly #byId = new Map<UserId, UserRights | null>()
   readonly #byName = new Map<string, UserId>()
+  readonly #byGroups = new Map<string, Rights>()
 
   /** Takes over what the view says, if that is new. Whatever is asked after must be asked of the same view. */
   at(view: ReadView): this {
@@ -38,6 +48,7 @@ export class AccessRules {
     this.#settings = this.#bytes === undefined ? freshSettings : AuthSettings.decode(this.#bytes)
     this.#byId.clear()
     this.#byName.clear()
+    this.#byGroups.clear()
     return this
   }
 
@@ -45,7 +56,7 @@ export class AccessRules {
     return this.#settings.enabled
   }
 
-  /** Grows with every change of what users may do. */
+  /** Grows with every change of what users may do, and with every revocation of a token. */
   get version(): number {
     return Number(this.#settings.version)
   }
@@ -64,7 +75,7 @@ export class AccessRules {
     const known = this.#byId.get(id)
     if (known !== undefined) return known
     const user = getUserById(view, id)
-    const rights = user === null ? null : compile(view, user)
+    const rights = user === null ? null : { ...compile(view, user.roles), user }
     this.#byId.set(id, rights)
     return rights
   }
@@ -80,20 +91,42 @@ export class AccessRules {
     }
     return this.user(view, id)
   }
+
+  /** What those may who are in all of these groups. Groups that are not in the table give nothing. */
+  groups(view: ReadView, names: readonly string[]): Rights {
+    const key = JSON.stringify(names)
+    const known = this.#byGroups.get(key)
+    if (known !== undefined) return known
+    const roles = [...new Set(names.flatMap((name) => getGroup(view, name)?.roles ?? []))]
+    const rights = compile(view, roles)
+    if (this.#byGroups.size >= groupSetsMax) this.#byGroups.clear()
+    this.#byGroups.set(key, rights)
+    return rights
+  }
+
+  isTokenRevoked(view: ReadView, id: Uint8Array): boolean {
+    return isTokenRevoked(view, id)
+  }
 }
 
-function compile(view: ReadView, user: AuthUser): UserRights {
+function compile(view: ReadView, roles: readonly string[]): Rights {
   const reads: KeyRange[] = []
   const writes: KeyRange[] = []
-  for (const name of user.roles) {
+  for (const name of roles) {
     for (const permission of getRole(view, name)?.permissions ?? []) {
       const range = rangeOf(permission)
       if (permission.permType !== Permission_Type.WRITE) reads.push(range)
       if (permission.permType !== Permission_Type.READ) writes.push(range)
     }
   }
-  const isRoot = user.roles.includes(rootName)
-  return { user, isRoot, reads: mergeRanges(reads), writes: mergeRanges(writes) }
+  return {
+    user: null,
+    roles,
+    isRoot: roles.includes(rootName),
+    capabilities: capabilitiesOf(roles),
+    reads: mergeRanges(reads),
+    writes: mergeRanges(writes),
+  }
 }
 
 const rangeOf = ({ key, range_end }: Permission): KeyRange => rangeFromWire(key, range_end)

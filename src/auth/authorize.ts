@@ -3,10 +3,12 @@ import type { LeaseId } from '../base/ids.ts'
 import type { EtcdErrorReason } from '../errors.ts'
 import { leaseKeyFrom } from '../mvcc/lease-attachment.ts'
 import type { ReadView } from '../mvcc/view.ts'
-import { type AccessRules, rootName, type UserRights } from './access-rules.ts'
-import type { Caller } from './caller.ts'
+import type { AccessRules, Rights } from './access-rules.ts'
+import { rootName } from './built-in-roles.ts'
+import type { Caller, TokenMark } from './caller.ts'
 import { covers, type Interval, intervalAt } from './intervals.ts'
 import type { Need, Operation } from './operation.ts'
+import type { Scope } from './scope.ts'
 
 /** Why not, for the caller; and the rule that says so, for whoever audits. */
 export interface Denial {
@@ -15,10 +17,15 @@ export interface Denial {
     | 'nobody is known'
     | 'user is gone'
     | 'token is void'
+    | 'token is revoked'
     | 'no such user'
-    | Operation['kind']
-    | Need['kind']
+    | Lacking
+    | `scope: ${Lacking}`
 }
+type Lacking = Operation['kind'] | Need['kind']
+
+/** An operation of which not everybody who is known may do it. */
+type Judged = Exclude<Operation, { kind: 'open' | 'member' | 'known' }>
 
 /**
  * The one place where it is decided who may do what: where a request is accepted, and again where it is applied. Depends
@@ -31,38 +38,48 @@ export function authorize(rules: AccessRules, view: ReadView, caller: Caller, op
   if (!rules.enabled || operation.kind === 'open' || caller.kind === 'member') return null
   if (caller.kind === 'anonymous') return { reason: 'userEmpty', rule: 'nobody is known' }
   if (caller.kind === 'stranger') return { reason: 'permissionDenied', rule: 'no such user' }
-  const rights = rules.user(view, caller.id)
-  const { tokenRevision } = caller
+  const { token, scope } = caller
+  const rights = caller.kind === 'user' ? rules.user(view, caller.id) : rules.groups(view, caller.groups)
   if (rights === null) {
-    return { reason: tokenRevision === null ? 'permissionDenied' : 'invalidAuthToken', rule: 'user is gone' }
+    return { reason: token === null ? 'permissionDenied' : 'invalidAuthToken', rule: 'user is gone' }
   }
-  if (tokenRevision !== null && !isTokenGood(rules, rights, tokenRevision)) {
-    return { reason: 'invalidAuthToken', rule: 'token is void' }
+  if (token !== null) {
+    if (!isTokenGood(rules, rights, token)) return { reason: 'invalidAuthToken', rule: 'token is void' }
+    if (token.ids.some((id) => rules.isTokenRevoked(view, id))) {
+      return { reason: 'invalidAuthToken', rule: 'token is revoked' }
+    }
   }
+  if (operation.kind === 'known') return null
   if (operation.kind === 'member') return { reason: 'permissionDenied', rule: operation.kind }
-  if (rights.isRoot) return null
-  const lacking = lackingOf(view, rights, operation)
-  return lacking === null ? null : { reason: 'permissionDenied', rule: lacking }
+  if (!rights.isRoot) {
+    const lacking = lackingOf(view, rights, operation)
+    if (lacking !== null) return { reason: 'permissionDenied', rule: lacking }
+  }
+  const lacking = scope === null ? null : lackingInScope(view, scope, operation)
+  return lacking === null ? null : { reason: 'permissionDenied', rule: `scope: ${lacking}` }
 }
 
-/** Whether nothing has happened since a token was issued at that revision that makes it void. */
-export const isTokenGood = (rules: AccessRules, { user }: UserRights, tokenRevision: number): boolean =>
-  tokenRevision >= rules.tokensSince && tokenRevision >= Number(user.password_since)
+/**
+ * Whether nothing has happened to the user, or to auth as a whole, since a token was issued that makes it void. One that does
+ * not say at which revision that was is judged by the clock of its issuer, and must be later than what made others void.
+ */
+export function isTokenGood(rules: AccessRules, { user }: Rights, { revision, issuedMs }: TokenMark): boolean {
+  if (revision === null) return user === null || issuedMs > Number(user.tokens_since_ms)
+  return revision >= rules.tokensSince && (user === null || revision >= Number(user.tokens_since))
+}
 
-function lackingOf(
-  view: ReadView,
-  rights: UserRights,
-  operation: Exclude<Operation, { kind: 'open' | 'member' }>,
-): Denial['rule'] | null {
+function lackingOf(view: ReadView, rights: Rights, operation: Judged): Lacking | null {
   switch (operation.kind) {
     case 'identity':
       return null
     case 'root':
       return operation.kind
+    case 'capability':
+      return rights.capabilities.has(operation.capability) ? null : operation.kind
     case 'user':
-      return operation.name === rights.user.name ? null : operation.kind
+      return rights.capabilities.has('audit') || operation.name === rights.user?.name ? null : operation.kind
     case 'role':
-      return operation.name !== rootName && rights.user.roles.includes(operation.name) ? null : operation.kind
+      return mayLookAtRole(rights, operation.name) ? null : operation.kind
     case 'keys':
       return operation.needs.find((need) => !has(view, rights, need))?.kind ?? null
     default:
@@ -70,7 +87,31 @@ function lackingOf(
   }
 }
 
-function has(view: ReadView, { reads, writes }: UserRights, need: Need): boolean {
+const mayLookAtRole = ({ capabilities, roles }: Rights, name: string): boolean =>
+  capabilities.has('audit') || (name !== rootName && roles.includes(name))
+
+function lackingInScope(view: ReadView, scope: Scope, operation: Judged): Lacking | null {
+  switch (operation.kind) {
+    case 'identity':
+      return scope.methods.has('monitor') ? null : operation.kind
+    case 'root':
+      return scope.methods.has('admin') ? null : operation.kind
+    case 'capability':
+      return scope.methods.has(operation.capability) ? null : operation.kind
+    case 'user':
+    case 'role':
+      return scope.methods.has('audit') || scope.methods.has('admin') ? null : operation.kind
+    case 'keys':
+      return (
+        operation.needs.find((need) => (need.kind === 'lease' ? !scope.methods.has('lease') : !has(view, scope, need)))
+          ?.kind ?? null
+      )
+    default:
+      return unreachable(operation, 'operation')
+  }
+}
+
+function has(view: ReadView, { reads, writes }: Pick<Rights, 'reads' | 'writes'>, need: Need): boolean {
   switch (need.kind) {
     case 'read':
       return covers(reads, need.range)
@@ -80,6 +121,8 @@ function has(view: ReadView, { reads, writes }: UserRights, need: Need): boolean
       return coversLease(view, reads, need.lease)
     case 'writeLease':
       return coversLease(view, writes, need.lease)
+    case 'lease':
+      return true
     default:
       return unreachable(need, 'need')
   }

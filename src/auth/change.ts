@@ -1,25 +1,24 @@
-import { compareBytes, equalBytes } from '../base/bytes.ts'
-import { isEmptyRange, rangeFromWire } from '../base/key-range.ts'
 import { EtcdError } from '../errors.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
-import { type Permission, Permission_Type } from '../wire/gen/auth.ts'
 import type {
   AuthChange,
   AuthChange_AddUser,
   AuthChange_ChangePassword,
+  AuthChange_RevokeUserTokens,
   AuthChange_RolePermission,
   AuthChange_UserRole,
   AuthRole,
   AuthSettings,
   AuthUser,
 } from '../wire/gen/internal.ts'
-import { rootName } from './access-rules.ts'
+import { isBuiltInRole, isReservedRoleName, rootName } from './built-in-roles.ts'
+import { checkName, checkPermission, comparePermissions, isOfSameRange } from './checks.ts'
+import { applyPolicy } from './policy-change.ts'
 import {
   compareNames,
   getRole,
   getSettings,
   getUser,
-  isNameTooLong,
   listUsers,
   putRole,
   putSettings,
@@ -29,7 +28,10 @@ import {
 } from './records.ts'
 
 /** A change of users, roles or permissions; tokens are another matter. */
-export type RuleChange = Exclude<NonNullable<AuthChange['change']>, { $case: 'issue_token' | 'renew_token' }>
+export type RuleChange = Exclude<
+  NonNullable<AuthChange['change']>,
+  { $case: 'issue_token' | 'renew_token' | 'revoke_token' }
+>
 
 /** What a change does to the settings, beside counting. */
 type Made = Partial<AuthSettings> & {
@@ -85,6 +87,10 @@ function make(view: WriteView, change: RuleChange, settings: AuthSettings, revis
       return grantPermission(view, change.value)
     case 'revoke_permission':
       return revokePermission(view, change.value)
+    case 'revoke_user_tokens':
+      return revokeUserTokens(view, change.value, revision)
+    case 'apply_policy':
+      return applyPolicy(view, change.value, settings, revision)
   }
 }
 
@@ -98,11 +104,12 @@ function enable(view: ReadView, { enabled }: AuthSettings): Made | null {
 }
 
 function addUser(view: WriteView, added: AuthChange_AddUser, settings: AuthSettings, revision: bigint): Made {
-  const { name, password_hash, no_password } = added
+  const { name, password_hash, no_password, now_ms } = added
   checkName(name, 'userEmpty')
   if (getUser(view, name) !== null) throw new EtcdError('userExists')
   const id = settings.last_user_id + 1n
-  putUser(view, { id, name, password_hash, no_password, roles: [], password_since: revision })
+  const since = { tokens_since: revision, tokens_since_ms: now_ms }
+  putUser(view, { id, name, password_hash, no_password, roles: [], ...since })
   return { last_user_id: id, countsForClients: true }
 }
 
@@ -116,13 +123,20 @@ function changePassword(view: WriteView, changed: AuthChange_ChangePassword, rev
   const user = requireUser(view, changed.name)
   // Who logs in without one goes on doing so, as in etcd.
   const password_hash = user.no_password ? '' : changed.password_hash
-  putUser(view, { ...user, password_hash, password_since: revision })
+  putUser(view, { ...user, password_hash, tokens_since: revision, tokens_since_ms: changed.now_ms })
+  return counted
+}
+
+/** Whoever logs in after this gets good ones. */
+function revokeUserTokens(view: WriteView, revoked: AuthChange_RevokeUserTokens, revision: bigint): Made {
+  const user = requireUser(view, revoked.user)
+  putUser(view, { ...user, tokens_since: revision, tokens_since_ms: revoked.now_ms })
   return counted
 }
 
 function grantRole(view: WriteView, granted: AuthChange_UserRole): Made | null {
   const user = requireUser(view, granted.user)
-  if (granted.role !== rootName) requireRole(view, granted.role)
+  if (!isBuiltInRole(granted.role)) requireRole(view, granted.role)
   if (user.roles.includes(granted.role)) return null
   putUser(view, { ...user, roles: [...user.roles, granted.role].sort(compareNames) })
   return counted
@@ -138,6 +152,7 @@ function revokeRole(view: WriteView, revoked: AuthChange_UserRole, { enabled }: 
 
 function addRole(view: WriteView, name: string): Made {
   checkName(name, 'roleEmpty')
+  if (isReservedRoleName(name)) throw new EtcdError('invalidAuthManagement', { cause: 'the name is reserved' })
   if (getRole(view, name) !== null) throw new EtcdError('roleExists')
   putRole(view, { name, permissions: [] })
   return counted
@@ -180,25 +195,6 @@ function requireRole(view: ReadView, name: string): AuthRole {
   if (role === null) throw new EtcdError('roleNotFound')
   return role
 }
-
-function checkName(name: string, empty: 'userEmpty' | 'roleEmpty'): void {
-  if (name === '') throw new EtcdError(empty)
-  if (isNameTooLong(name)) throw new EtcdError('invalidAuthManagement', { cause: 'the name is too long' })
-}
-
-/** A permission must name keys, and one of the three kinds. @source etcd 3.4.25 and later, isValidPermissionRange. */
-function checkPermission({ permType, key, range_end }: Permission): void {
-  const isKind = permType >= Permission_Type.READ && permType <= Permission_Type.READWRITE
-  if (!isKind || key.length === 0 || isEmptyRange(rangeFromWire(key, range_end))) {
-    throw new EtcdError('invalidAuthManagement')
-  }
-}
-
-const isOfSameRange = (a: Permission, b: Permission): boolean =>
-  equalBytes(a.key, b.key) && equalBytes(a.range_end, b.range_end)
-
-const comparePermissions = (a: Permission, b: Permission): number =>
-  compareBytes(a.key, b.key) || compareBytes(a.range_end, b.range_end)
 
 const withoutRole = (user: AuthUser, name: string): AuthUser => ({
   ...user,

@@ -2,6 +2,7 @@ import type { LeaseId } from '../base/ids.ts'
 import { leaseId } from '../base/ids.ts'
 import { type KeyRange, pointRange, rangeFromWire } from '../base/key-range.ts'
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from '../wire/gen/rpc.ts'
+import type { Capability } from './built-in-roles.ts'
 
 /** One thing that a request does to keys. Of a lease: to every key that is attached to it. */
 export type Need =
@@ -9,34 +10,46 @@ export type Need =
   | { readonly kind: 'write'; readonly range: KeyRange }
   | { readonly kind: 'readLease'; readonly lease: LeaseId }
   | { readonly kind: 'writeLease'; readonly lease: LeaseId }
+  /** To have to do with leases at all: whoever is known may, but for tokens that are not for it. */
+  | { readonly kind: 'lease' }
 
 /** What a request needs its caller to be allowed. */
 export type Operation =
   /** Everybody may. */
   | { readonly kind: 'open' }
-  /** Whoever is known may. */
+  /** Whoever is known may, whatever it shows. */
+  | { readonly kind: 'known' }
+  /** Whoever is known may, but for tokens that are not for it. */
   | { readonly kind: 'identity' }
+  /** Roles that are there for it may. */
+  | { readonly kind: 'capability'; readonly capability: Capability }
   /** The root role may. */
   | { readonly kind: 'root' }
   /** The cluster's own business. */
   | { readonly kind: 'member' }
-  /** That user may, and the root role. */
+  /** That user may, and who audits. */
   | { readonly kind: 'user'; readonly name: string }
-  /** Users with that role may, and the root role. */
+  /** Users with that role may, and who audits. */
   | { readonly kind: 'role'; readonly name: string }
   /** Whoever is known and has all of it may. */
   | { readonly kind: 'keys'; readonly needs: readonly Need[] }
 
 export const open: Operation = { kind: 'open' }
+export const known: Operation = { kind: 'known' }
 export const identity: Operation = { kind: 'identity' }
 export const root: Operation = { kind: 'root' }
 export const memberOnly: Operation = { kind: 'member' }
+export const monitoring: Operation = { kind: 'capability', capability: 'monitor' }
+export const backingUp: Operation = { kind: 'capability', capability: 'backup' }
+export const operating: Operation = { kind: 'capability', capability: 'operate' }
+export const auditing: Operation = { kind: 'capability', capability: 'audit' }
 
 const keys = (needs: readonly Need[]): Operation => ({ kind: 'keys', needs })
 
 export const reading = (range: KeyRange): Operation => keys([{ kind: 'read', range }])
-export const readingLease = (lease: LeaseId): Operation => keys([{ kind: 'readLease', lease }])
-export const writingLease = (lease: LeaseId): Operation => keys([{ kind: 'writeLease', lease }])
+export const usingLeases: Operation = keys([{ kind: 'lease' }])
+export const readingLease = (lease: LeaseId): Operation => keys([{ kind: 'lease' }, { kind: 'readLease', lease }])
+export const writingLease = (lease: LeaseId): Operation => keys([{ kind: 'lease' }, { kind: 'writeLease', lease }])
 
 export const rangeOperation = (request: RangeRequest): Operation => keys(rangeNeeds(request))
 export const putOperation = (request: PutRequest): Operation => keys(putNeeds(request))

@@ -1,8 +1,8 @@
 import { compareBytes, concatBytes, utf8 } from '../base/bytes.ts'
 import { limits } from '../base/limits.ts'
-import { putUint64 } from '../mvcc/uint.ts'
+import { getUint64, putUint64 } from '../mvcc/uint.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
-import { AuthRole, AuthSettings, AuthToken, AuthUser } from '../wire/gen/internal.ts'
+import { AuthGroup, AuthRole, AuthSettings, AuthToken, AuthUser } from '../wire/gen/internal.ts'
 
 /**
  * Rows of the `auth` table, by the first byte of their keys:
@@ -11,6 +11,9 @@ import { AuthRole, AuthSettings, AuthToken, AuthUser } from '../wire/gen/interna
  *     u  user name -> AuthUser
  *     i  user id (8 bytes) -> user name
  *     r  role name -> AuthRole
+ *     g  group name -> AuthGroup
+ *     v  id of a revoked token -> when it would have expired (8 bytes, ms)
+ *     w  the same time (8 bytes, ms) + its id -> nothing
  *     t  hash of a token -> AuthToken
  *     x  when a token expires (8 bytes, ms) + its hash -> nothing
  */
@@ -19,6 +22,10 @@ const prefixed = (letter: string, rest: Uint8Array): Uint8Array => concatBytes(u
 const userKey = (name: string): Uint8Array => prefixed('u', utf8(name))
 const userIdKey = (id: number): Uint8Array => prefixed('i', uint64(id))
 const roleKey = (name: string): Uint8Array => prefixed('r', utf8(name))
+const groupKey = (name: string): Uint8Array => prefixed('g', utf8(name))
+const revokedKey = (id: Uint8Array): Uint8Array => prefixed('v', id)
+const forgottenKey = (expiresMs: number, id: Uint8Array): Uint8Array =>
+  prefixed('w', concatBytes(uint64(expiresMs), id))
 const tokenKey = (hash: Uint8Array): Uint8Array => prefixed('t', hash)
 const expiryKey = (expiresMs: number, hash: Uint8Array): Uint8Array =>
   prefixed('x', concatBytes(uint64(expiresMs), hash))
@@ -85,6 +92,35 @@ export const removeRole = (view: WriteView, name: string): void => view.remove('
 /** In order of their names, as bytes. */
 export const listRoles = (view: ReadView): AuthRole[] => rowsOf(view, 'r').map(([, bytes]) => AuthRole.decode(bytes))
 
+export function getGroup(view: ReadView, name: string): AuthGroup | null {
+  const bytes = isNameTooLong(name) ? undefined : view.get('auth', groupKey(name))
+  return bytes === undefined ? null : AuthGroup.decode(bytes)
+}
+export const putGroup = (view: WriteView, group: AuthGroup): void =>
+  view.put('auth', groupKey(group.name), AuthGroup.encode(group).finish())
+export const removeGroup = (view: WriteView, name: string): void => view.remove('auth', groupKey(name))
+
+/** In order of their names, as bytes. */
+export const listGroups = (view: ReadView): AuthGroup[] => rowsOf(view, 'g').map(([, bytes]) => AuthGroup.decode(bytes))
+
+export const isTokenRevoked = (view: ReadView, id: Uint8Array): boolean =>
+  view.get('auth', revokedKey(id)) !== undefined
+
+export function putRevokedToken(view: WriteView, id: Uint8Array, expiresMs: number): void {
+  const before = view.get('auth', revokedKey(id))
+  if (before !== undefined) view.remove('auth', forgottenKey(getUint64(before, 0), id))
+  view.put('auth', revokedKey(id), uint64(expiresMs))
+  view.put('auth', forgottenKey(expiresMs, id), noBytes)
+}
+
+/** Forgets at most `limit` revoked tokens that expired before `nowMs`. */
+export function removeExpiredRevocations(view: WriteView, nowMs: number, limit: number): void {
+  for (const [row, id] of expiredRows(view, 'w', nowMs, limit)) {
+    view.remove('auth', row)
+    view.remove('auth', revokedKey(id))
+  }
+}
+
 export function getToken(view: ReadView, hash: Uint8Array): AuthToken | null {
   const bytes = view.get('auth', tokenKey(hash))
   return bytes === undefined ? null : AuthToken.decode(bytes)
@@ -106,12 +142,18 @@ function removeToken(view: WriteView, hash: Uint8Array): void {
 
 /** Removes tokens that expired before `nowMs`, at most `limit`. */
 export function removeExpiredTokens(view: WriteView, nowMs: number, limit: number): void {
-  const hashes: Uint8Array[] = []
-  for (const [row] of view.scan('auth', { start: utf8('x'), end: expiryKey(nowMs, new Uint8Array(0)) })) {
-    hashes.push(Uint8Array.from(row.subarray(9)))
-    if (hashes.length === limit) break
+  for (const [, hash] of expiredRows(view, 'x', nowMs, limit)) removeToken(view, hash)
+}
+
+/** Rows of a letter, a time of 8 bytes and a name, with the name, of times before `nowMs`; at most `limit`. */
+function expiredRows(view: ReadView, letter: string, nowMs: number, limit: number): [Uint8Array, Uint8Array][] {
+  const rows: [Uint8Array, Uint8Array][] = []
+  for (const [row] of view.scan('auth', { start: utf8(letter), end: prefixed(letter, uint64(nowMs)) })) {
+    const copy = Uint8Array.from(row)
+    rows.push([copy, copy.subarray(9)])
+    if (rows.length === limit) break
   }
-  for (const hash of hashes) removeToken(view, hash)
+  return rows
 }
 
 const noBytes = new Uint8Array(0)

@@ -2,10 +2,20 @@ import type { Index } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import type { WriteView } from '../mvcc/view.ts'
-import type { AuthChange_IssueToken, AuthChange_RenewToken } from '../wire/gen/internal.ts'
-import { getSettings, getToken, getUserById, putToken, removeExpiredTokens } from './records.ts'
+import type { AuthChange_IssueToken, AuthChange_RenewToken, AuthChange_RevokeToken } from '../wire/gen/internal.ts'
+import {
+  getSettings,
+  getToken,
+  getUserById,
+  isTokenRevoked,
+  putRevokedToken,
+  putSettings,
+  putToken,
+  removeExpiredRevocations,
+  removeExpiredTokens,
+} from './records.ts'
 
-/** Tokens do not count as changes of the rules: nobody is judged anew because somebody else logs in. */
+/** Issuing does not count as a change of the rules: nobody is judged anew because somebody else logs in. Revoking does. */
 
 /**
  * Notes a token for a user whose password was found to be right.
@@ -17,7 +27,7 @@ export function issueToken(view: WriteView, issued: AuthChange_IssueToken, index
   const { enabled, revision } = getSettings(view)
   if (!enabled) throw new EtcdError('authNotEnabled')
   const user = getUserById(view, Number(issued.user_id))
-  if (user === null || user.password_since !== issued.password_since) throw new EtcdError('authOldRevision')
+  if (user === null || user.tokens_since !== issued.tokens_since) throw new EtcdError('authOldRevision')
   const nowMs = Number(issued.now_ms)
   removeExpiredTokens(view, nowMs, limits.authTokensSweptMax)
   const expires_ms = BigInt(nowMs + Number(issued.ttl_ms))
@@ -30,4 +40,23 @@ export function renewToken(view: WriteView, { hash, now_ms, ttl_ms }: AuthChange
   const expiresMs = now_ms + ttl_ms
   if (token !== null && token.expires_ms < expiresMs) putToken(view, hash, { ...token, expires_ms: expiresMs })
   removeExpiredTokens(view, Number(now_ms), limits.authTokensSweptMax)
+}
+
+/** Longer ids are not made here, and could not be keys. */
+const tokenIdBytes = 32
+
+/**
+ * Has a token be void until it would have expired. Not a revision for clients.
+ *
+ * @returns whether anything is different now.
+ * @throws EtcdError invalidRequest for what is no token's id.
+ */
+export function revokeToken(view: WriteView, { id, expires_ms, now_ms }: AuthChange_RevokeToken): boolean {
+  if (id.length !== tokenIdBytes) throw new EtcdError('invalidRequest', { cause: 'not the id of a token' })
+  removeExpiredRevocations(view, Number(now_ms), limits.authTokensSweptMax)
+  if (expires_ms <= now_ms || isTokenRevoked(view, id)) return false
+  putRevokedToken(view, id, Number(expires_ms))
+  const settings = getSettings(view)
+  putSettings(view, { ...settings, version: settings.version + 1n })
+  return true
 }

@@ -136,6 +136,13 @@ export const limits = {
   leaseCheckpointBatchMax: 250,
   /** Bytes of the name of a user or role. */
   authNameBytesMax: 1024,
+  /** A policy file that `leasehold policy` reads, and the entries of one list in it. */
+  policyFileBytesMax: 1024 * 1024,
+  policyListMax: 10_000,
+  /** Of a token's scope. */
+  scopeEntriesMax: 64,
+  /** Of an outside issuer's user, that mean something here. */
+  callerGroupsMax: 64,
   /** Rows of expired tokens that one change of tokens removes. */
   authTokensSweptMax: 100,
   /** Tokens that one serving thread has looked up and remembers. */

@@ -1,4 +1,4 @@
-import { identity, root } from '../auth/operation.ts'
+import { auditing, backingUp, identity, known, monitoring, type Operation, operating, root } from '../auth/operation.ts'
 import { admit } from '../service/access.ts'
 import type { Call } from '../service/call.ts'
 import type { Member } from '../service/member.ts'
@@ -11,6 +11,19 @@ import type { Access } from './method.ts'
  * @throws EtcdError userEmpty, invalidAuthToken, permissionDenied.
  */
 export function admitToMethod(member: Member, call: Call, access: Access): void {
-  if (access === 'identity') admit(member, call, () => identity)
-  else if (access === 'root') admit(member, call, () => root)
+  const operation = operations[access]
+  if (operation !== null) admit(member, call, () => operation)
+}
+
+/** Null where the handler asks, or nobody has to. */
+const operations: Readonly<Record<Access, Operation | null>> = {
+  open: null,
+  keys: null,
+  known,
+  identity,
+  root,
+  monitor: monitoring,
+  backup: backingUp,
+  operate: operating,
+  audit: auditing,
 }

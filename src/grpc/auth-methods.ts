@@ -21,7 +21,7 @@ import type { Access, Method, MethodTable, UnaryHandler } from './method.ts'
 
 /**
  * The rows of the Auth service. Users log in before they are known, and clients ask whether they have to; everyone may see
- * what concerns them, for which the handler asks for root otherwise.
+ * what concerns them, and the handler asks for more otherwise.
  */
 export function authRows(login: Login, passwords: PasswordHasher): MethodTable['etcdserverpb.Auth'] {
   const authenticate: UnaryHandler = (member, request, call) => login.authenticate(member, request, call)
@@ -40,15 +40,15 @@ export function authRows(login: Login, passwords: PasswordHasher): MethodTable['
     AuthStatus: row(authStatus, 'open', 'status'),
     Authenticate: row(authenticate, 'open', 'authenticate'),
     UserAdd: row(addUser, 'root', 'user_add'),
-    UserGet: row(userGet, 'identity', 'user_get'),
-    UserList: row(userList, 'root', 'user_list'),
+    UserGet: row(userGet, 'known', 'user_get'),
+    UserList: row(userList, 'audit', 'user_list'),
     UserDelete: row(userDelete, 'root', 'user_delete'),
     UserChangePassword: row(changePassword, 'root', 'user_change_password'),
     UserGrantRole: row(userGrantRole, 'root', 'user_grant_role'),
     UserRevokeRole: row(userRevokeRole, 'root', 'user_revoke_role'),
     RoleAdd: row(roleAdd, 'root', 'role_add'),
-    RoleGet: row(roleGet, 'identity', 'role_get'),
-    RoleList: row(roleList, 'root', 'role_list'),
+    RoleGet: row(roleGet, 'known', 'role_get'),
+    RoleList: row(roleList, 'audit', 'role_list'),
     RoleDelete: row(roleDelete, 'root', 'role_delete'),
     RoleGrantPermission: row(roleGrantPermission, 'root', 'role_grant_permission'),
     RoleRevokePermission: row(roleRevokePermission, 'root', 'role_revoke_permission'),

@@ -1,3 +1,4 @@
+import type { Capability } from '../auth/built-in-roles.ts'
 import type { Answer } from '../service/answer.ts'
 import type { Call } from '../service/call.ts'
 import type { Member } from '../service/member.ts'
@@ -38,6 +39,8 @@ export const methodNames = {
     'RoleGrantPermission',
     'RoleRevokePermission',
   ],
+  'leasehold.v1.Tokens': ['Issue', 'Revoke', 'Keys', 'WhoAmI'],
+  'leasehold.v1.Policies': ['Get', 'Apply'],
   'v3lockpb.Lock': ['Lock', 'Unlock'],
   'v3electionpb.Election': ['Campaign', 'Proclaim', 'Leader', 'Observe', 'Resign'],
   'grpc.health.v1.Health': ['Check', 'Watch'],
@@ -49,10 +52,11 @@ type MethodNames = typeof methodNames
 export type ServiceName = keyof MethodNames
 
 /**
- * What a caller must be allowed: `keys` is judged by the keys or the lease of the request, `identity` is anyone who is
- * known, `root` is the root role, `open` is everybody.
+ * What a caller must be allowed: `keys` is judged by the keys or the lease of the request, `known` is anyone who is known,
+ * `identity` is the same but for tokens whose scope has not `monitor`, `root` is the root role, a capability is the roles
+ * that have it, `open` is everybody.
  */
-export type Access = 'keys' | 'identity' | 'root' | 'open'
+export type Access = 'keys' | 'known' | 'identity' | 'root' | Capability | 'open'
 
 /** What is thrown or rejected with becomes the call's status. */
 export type UnaryHandler = (member: Member, request: Uint8Array, call: Call) => Promise<Answer> | Answer

@@ -60,7 +60,7 @@ export function methodTable({ watch, health, reflection, login, passwords }: Tab
         label: 'kv.delete_range',
       },
       Txn: { kind: 'unary', handler: txn, access: 'keys', onLearner: 'refuse', label: 'kv.txn' },
-      Compact: { kind: 'unary', handler: compact, access: 'root', onLearner: 'refuse', label: 'kv.compact' },
+      Compact: { kind: 'unary', handler: compact, access: 'operate', onLearner: 'refuse', label: 'kv.compact' },
     },
     'etcdserverpb.Watch': {
       Watch: { kind: 'bidi', handler: serveWatch, access: 'keys', onLearner: 'refuse', label: 'watch.watch' },
@@ -69,7 +69,7 @@ export function methodTable({ watch, health, reflection, login, passwords }: Tab
       LeaseGrant: {
         kind: 'unary',
         handler: leaseGrant,
-        access: 'identity',
+        access: 'keys',
         onLearner: 'refuse',
         label: 'lease.grant',
       },
@@ -91,9 +91,9 @@ export function methodTable({ watch, health, reflection, login, passwords }: Tab
       LeaseLeases: { kind: 'unary', handler: leaseLeases, access: 'keys', onLearner: 'refuse', label: 'lease.leases' },
     },
     'etcdserverpb.Cluster': {
-      MemberAdd: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'cluster.member_add' },
-      MemberRemove: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'cluster.member_remove' },
-      MemberUpdate: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'cluster.member_update' },
+      MemberAdd: { kind: 'notBuilt', access: 'operate', onLearner: 'refuse', label: 'cluster.member_add' },
+      MemberRemove: { kind: 'notBuilt', access: 'operate', onLearner: 'refuse', label: 'cluster.member_remove' },
+      MemberUpdate: { kind: 'notBuilt', access: 'operate', onLearner: 'refuse', label: 'cluster.member_update' },
       MemberList: {
         kind: 'unary',
         handler: memberList,
@@ -101,26 +101,36 @@ export function methodTable({ watch, health, reflection, login, passwords }: Tab
         onLearner: 'refuse',
         label: 'cluster.member_list',
       },
-      MemberPromote: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'cluster.member_promote' },
+      MemberPromote: { kind: 'notBuilt', access: 'operate', onLearner: 'refuse', label: 'cluster.member_promote' },
     },
     'etcdserverpb.Maintenance': {
-      // Whoever is known may list them; the handler asks for root otherwise.
+      // Whoever is known may list them; the handler asks for more otherwise.
       Alarm: { kind: 'unary', handler: alarm, access: 'identity', onLearner: 'refuse', label: 'maintenance.alarm' },
       Status: { kind: 'unary', handler: status, access: 'identity', onLearner: 'serve', label: 'maintenance.status' },
-      Defragment: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.defragment' },
-      Hash: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.hash' },
-      HashKV: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.hash_kv' },
-      Snapshot: { kind: 'notBuilt', access: 'root', onLearner: 'serve', label: 'maintenance.snapshot' },
-      MoveLeader: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'maintenance.move_leader' },
+      Defragment: { kind: 'notBuilt', access: 'operate', onLearner: 'refuse', label: 'maintenance.defragment' },
+      Hash: { kind: 'notBuilt', access: 'monitor', onLearner: 'refuse', label: 'maintenance.hash' },
+      HashKV: { kind: 'notBuilt', access: 'monitor', onLearner: 'refuse', label: 'maintenance.hash_kv' },
+      Snapshot: { kind: 'notBuilt', access: 'backup', onLearner: 'serve', label: 'maintenance.snapshot' },
+      MoveLeader: { kind: 'notBuilt', access: 'operate', onLearner: 'refuse', label: 'maintenance.move_leader' },
       Downgrade: {
         kind: 'unary',
         handler: downgrade,
-        access: 'root',
+        access: 'operate',
         onLearner: 'refuse',
         label: 'maintenance.downgrade',
       },
     },
     'etcdserverpb.Auth': authRows(login, passwords),
+    'leasehold.v1.Tokens': {
+      Issue: { kind: 'notBuilt', access: 'known', onLearner: 'refuse', label: 'tokens.issue' },
+      Revoke: { kind: 'notBuilt', access: 'known', onLearner: 'refuse', label: 'tokens.revoke' },
+      Keys: { kind: 'notBuilt', access: 'open', onLearner: 'serve', label: 'tokens.keys' },
+      WhoAmI: { kind: 'notBuilt', access: 'known', onLearner: 'serve', label: 'tokens.who_am_i' },
+    },
+    'leasehold.v1.Policies': {
+      Get: { kind: 'notBuilt', access: 'audit', onLearner: 'refuse', label: 'policies.get' },
+      Apply: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'policies.apply' },
+    },
     'v3lockpb.Lock': {
       Lock: { kind: 'unary', handler: lockInTurn, access: 'keys', onLearner: 'refuse', label: 'lock.lock' },
       Unlock: { kind: 'unary', handler: unlock, access: 'keys', onLearner: 'refuse', label: 'lock.unlock' },

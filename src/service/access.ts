@@ -42,7 +42,7 @@ export class Access {
     if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token)
     if (credentials.commonName === null || credentials.commonName === '') return anonymous
     const rights = rules.userNamed(view, credentials.commonName)
-    return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), tokenRevision: null }
+    return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), token: null, scope: null }
   }
 
   /** Null if this member can judge the call's token; else when it can: the token may be news to it. */

@@ -1,11 +1,12 @@
-import { type Operation, root } from '../auth/operation.ts'
+import { isBuiltInRole, rootName } from '../auth/built-in-roles.ts'
+import { auditing, type Operation, root } from '../auth/operation.ts'
 import { getRole, getUser, listRoles, listUsers } from '../auth/records.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import { getRevision } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { Permission_Type } from '../wire/gen/auth.ts'
-import { AuthChange } from '../wire/gen/internal.ts'
+import { AuthChange, type AuthRole } from '../wire/gen/internal.ts'
 import {
   AuthDisableRequest,
   AuthEnableRequest,
@@ -73,7 +74,10 @@ export async function userAdd(
   if (name === '') throw new EtcdError('userEmpty')
   const no_password = options?.no_password === true
   const password_hash = no_password ? '' : await hashOf(passwords, password)
-  return change(member, call, { $case: 'add_user', value: { name, password_hash, no_password } })
+  return change(member, call, {
+    $case: 'add_user',
+    value: { name, password_hash, no_password, now_ms: BigInt(Date.now()) },
+  })
 }
 
 export async function userChangePassword(
@@ -85,7 +89,8 @@ export async function userChangePassword(
   const { name, password } = decodeRequest(AuthUserChangePasswordRequest, bytes)
   admit(member, call, () => root)
   const password_hash = await hashOf(passwords, password)
-  return change(member, call, { $case: 'change_password', value: { name, password_hash } })
+  const value = { name, password_hash, now_ms: BigInt(Date.now()) }
+  return change(member, call, { $case: 'change_password', value })
 }
 
 /**
@@ -159,16 +164,20 @@ export function userGet(member: Member, bytes: Uint8Array, call: Call): Promise<
 
 export function userList(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   decodeRequest(AuthUserListRequest, bytes)
-  return show(member, call, root, (view) =>
+  return show(member, call, auditing, (view) =>
     AuthUserListResponse.encode({ header: undefined, users: listUsers(view).map(({ name }) => name) }).finish(),
   )
 }
+
+/** Built-in roles have no permissions on keys. The one named root is shown if it is in the table, as in etcd. */
+const builtInRole = (name: string): AuthRole | null =>
+  isBuiltInRole(name) && name !== rootName ? { name, permissions: [] } : null
 
 /** Users may see what their roles are good for. */
 export function roleGet(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   const { role: name } = decodeRequest(AuthRoleGetRequest, bytes)
   return show(member, call, { kind: 'role', name }, (view) => {
-    const role = getRole(view, name)
+    const role = getRole(view, name) ?? builtInRole(name)
     if (role === null) throw new EtcdError('roleNotFound')
     return AuthRoleGetResponse.encode({ header: undefined, perm: role.permissions }).finish()
   })
@@ -176,7 +185,7 @@ export function roleGet(member: Member, bytes: Uint8Array, call: Call): Promise<
 
 export function roleList(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   decodeRequest(AuthRoleListRequest, bytes)
-  return show(member, call, root, (view) =>
+  return show(member, call, auditing, (view) =>
     AuthRoleListResponse.encode({ header: undefined, roles: listRoles(view).map(({ name }) => name) }).finish(),
   )
 }

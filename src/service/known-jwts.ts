@@ -53,8 +53,9 @@ export class KnownJwts implements TokenKind {
     const claims = this.#known.get(token)
     if (claims !== undefined && Date.now() < claims.expiresMs) {
       const rights = rules.userNamed(view, claims.username)
-      if (rights !== null && isTokenGood(rules, rights, claims.revision)) {
-        return { kind: 'user', id: Number(rights.user.id), tokenRevision: claims.revision }
+      const mark = { revision: claims.revision, issuedMs: 0, ids: [] }
+      if (rights !== null && isTokenGood(rules, rights, mark)) {
+        return { kind: 'user', id: Number(rights.user.id), token: mark, scope: null }
       }
     } else this.#known.delete(token)
     throw new EtcdError('invalidAuthToken')

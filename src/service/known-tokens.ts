@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AccessRules } from '../auth/access-rules.ts'
 import { isTokenGood } from '../auth/authorize.ts'
-import { type Caller, memberCaller } from '../auth/caller.ts'
+import { type Caller, memberCaller, type TokenMark } from '../auth/caller.ts'
 import { getToken } from '../auth/records.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
@@ -25,6 +25,8 @@ interface KnownToken {
   /** A longer life has been asked for, until when. */
   renewedUntilMs: number
 }
+
+const markOf = ({ revision }: AuthToken): TokenMark => ({ revision: Number(revision), issuedMs: 0, ids: [] })
 
 const endOf = ({ row, renewedUntilMs }: KnownToken): number => Math.max(Number(row.expires_ms), renewedUntilMs)
 
@@ -66,7 +68,7 @@ export class KnownTokens implements TokenKind {
     // It may have been renewed elsewhere.
     if (isOld(known)) known = this.#lookUp(rules, view, token, nowMs)
     if (isOld(known)) this.#renew(known, nowMs, ttlMs)
-    return { kind: 'user', id: Number(known.row.user_id), tokenRevision: Number(known.row.revision) }
+    return { kind: 'user', id: Number(known.row.user_id), token: markOf(known.row), scope: null }
   }
 
   #lookUp(rules: AccessRules, view: ReadView, token: string, nowMs: number): KnownToken {
@@ -82,7 +84,7 @@ export class KnownTokens implements TokenKind {
       rights !== null &&
       row.index === BigInt(index) &&
       nowMs < Number(row.expires_ms) &&
-      isTokenGood(rules, rights, Number(row.revision))
+      isTokenGood(rules, rights, markOf(row))
     if (!isGood) throw new EtcdError('invalidAuthToken')
     const known = { hash, row, version: rules.version, renewedUntilMs: before?.renewedUntilMs ?? 0 }
     this.#known.set(token, known)

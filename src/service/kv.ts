@@ -1,5 +1,12 @@
 import { isReadOnlyTxn, readOnlyTxn } from '../apply/txn.ts'
-import { deleteOperation, type Operation, putOperation, rangeOperation, root, txnOperation } from '../auth/operation.ts'
+import {
+  deleteOperation,
+  type Operation,
+  operating,
+  putOperation,
+  rangeOperation,
+  txnOperation,
+} from '../auth/operation.ts'
 import { range as rangeOf } from '../mvcc/range.ts'
 import { allAtOnce } from '../mvcc/steps.ts'
 import { CompactionRequest, type RangeRequest, type RequestOp, type TxnRequest } from '../wire/gen/rpc.ts'
@@ -109,6 +116,6 @@ export function compact(member: Member, bytes: Uint8Array, call: Call): Promise<
     member,
     'compact',
     bytes,
-    admit(member, call, () => root),
+    admit(member, call, () => operating),
   )
 }

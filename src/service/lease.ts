@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { authorize } from '../auth/authorize.ts'
-import { identity, type Operation, readingLease, writingLease } from '../auth/operation.ts'
+import { type Operation, readingLease, usingLeases, writingLease } from '../auth/operation.ts'
 import { emptyBytes } from '../base/bytes.ts'
 import { type LeaseId, leaseId, noMember } from '../base/ids.ts'
 import { idsByExpiry } from '../lease/expiry-list.ts'
@@ -36,7 +36,7 @@ export function leaseGrant(member: Member, bytes: Uint8Array, call: Call): Promi
     ID: request.ID === 0n ? randomLeaseId() : request.ID,
     TTL: request.TTL < ttlMin ? ttlMin : request.TTL,
   }
-  const caller = admit(member, call, () => identity)
+  const caller = admit(member, call, () => usingLeases)
   return proposeAndRespond(member, 'leaseGrant', LeaseGrantRequest.encode(settled).finish(), caller)
 }
 
@@ -59,7 +59,7 @@ export function leaseRevoke(member: Member, bytes: Uint8Array, call: Call): Prom
 export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
   const request = decodeRequest(LeaseTimeToLiveRequest, bytes)
   const id = leaseId(request.ID)
-  const needed = (): Operation => (request.keys ? readingLease(id) : identity)
+  const needed = (): Operation => (request.keys ? readingLease(id) : usingLeases)
   admit(member, call, needed)
   const times = await member.leaseTimes(id)
   const withoutKeys = LeaseTimeToLiveResponse.encode({
@@ -94,7 +94,7 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: C
  */
 export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
   decodeRequest(LeaseLeasesRequest, bytes)
-  admit(member, call, () => identity)
+  admit(member, call, () => usingLeases)
   const expiries = member.leader() === noMember ? null : await member.leaseExpiries()
   refuseEnded(call)
   return readInSteps(member, call, function* (view): ReturnType<Reading> {
@@ -115,7 +115,7 @@ export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call)
 
 /** Tells the leases whose keys the caller may all read. @throws EtcdError if it may not ask any more. */
 function shownTo(member: Member, view: ReadView, call: Call): (id: LeaseId) => boolean {
-  const caller = requireAccess(member, view, call, () => identity)
+  const caller = requireAccess(member, view, call, () => usingLeases)
   const rules = accessOf(member).rules(view)
   if (!rules.enabled) return () => true
   return (id) => authorize(rules, view, caller, readingLease(id)) === null

@@ -120,7 +120,7 @@ async function signed(jwt: JwtKeys, user: string, revision: number): Promise<str
 function issueRequest(member: Member, user: AuthUser, issued: string): Uint8Array {
   const value = {
     user_id: user.id,
-    password_since: user.password_since,
+    tokens_since: user.tokens_since,
     hash: hashOfToken(issued),
     now_ms: BigInt(Date.now()),
     ttl_ms: BigInt(member.info.authTokenTtlSeconds * 1000),

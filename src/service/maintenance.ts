@@ -1,4 +1,4 @@
-import { root } from '../auth/operation.ts'
+import { operating } from '../auth/operation.ts'
 import { emptyBytes } from '../base/bytes.ts'
 import { noMember } from '../base/ids.ts'
 import { Code, EtcdError, etcdErrors } from '../errors.ts'
@@ -44,7 +44,7 @@ export async function status(member: Member, bytes: Uint8Array): Promise<Uint8Ar
 /** No alarm can be raised yet, so the list of them is empty and there is none to set or clear. */
 export function alarm(member: Member, bytes: Uint8Array, call: Call): Uint8Array {
   const request = decodeRequest(AlarmRequest, bytes)
-  if (request.action !== AlarmRequest_AlarmAction.GET) admit(member, call, () => root)
+  if (request.action !== AlarmRequest_AlarmAction.GET) admit(member, call, () => operating)
   if (request.action !== AlarmRequest_AlarmAction.GET) {
     throw new StatusError(Code.Unimplemented, 'etcdserverpb.Maintenance/Alarm can only list alarms')
   }

@@ -1,7 +1,9 @@
 import { type Caller, callerFields, callerOfFields } from '../auth/caller.ts'
 import { unreachable } from '../base/assert.ts'
+import { utf8 } from '../base/bytes.ts'
 import { type LeaseId, leaseId } from '../base/ids.ts'
 import type { WriteKind } from '../service/member.ts'
+import type { CommandCaller } from '../wire/command.ts'
 import { RecordReader } from './record-reader.ts'
 import type { RecordWriter } from './record-writer.ts'
 
@@ -54,12 +56,8 @@ const tags = {
 
 export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
   propose(call, kind, request, caller) {
-    const { userId, tokenRevision, byMember } = callerFields(caller)
     writer.uint8(tags.propose).uint32(call).uint8(kindNumbers[kind]).bytes(request)
-    writer
-      .double(userId)
-      .double(tokenRevision)
-      .uint8(byMember ? 1 : 0)
+    writeCaller(writer, callerFields(caller))
   },
   readBarrier: (call) => void writer.uint8(tags.readBarrier).uint32(call),
   renewLease: (call, id) => void writer.uint8(tags.renewLease).uint32(call).id(id),
@@ -71,8 +69,34 @@ export const writeThreadRecords = (writer: RecordWriter): ThreadRecords => ({
   consumed: (bytes) => void writer.uint8(tags.consumed).double(bytes),
 })
 
-const readCaller = (reader: RecordReader): Caller =>
-  callerOfFields({ userId: reader.integer(), tokenRevision: reader.integer(), byMember: reader.uint8() === 1 })
+function writeCaller(writer: RecordWriter, fields: CommandCaller): void {
+  const { userId, tokenRevision, byMember, tokenIds, tokenIssuedMs, groups } = fields
+  writer
+    .double(userId)
+    .double(tokenRevision)
+    .uint8(byMember ? 1 : 0)
+  const hasMore = tokenIds.length > 0 || groups.length > 0 || tokenIssuedMs > 0
+  writer.uint8(hasMore ? 1 : 0)
+  if (!hasMore) return
+  writer.double(tokenIssuedMs).uint32(tokenIds.length)
+  for (const id of tokenIds) writer.bytes(id)
+  writer.uint32(groups.length)
+  for (const group of groups) writer.bytes(utf8(group))
+}
+
+/** A caller without a token, or with a simple one, is no more than numbers. */
+function readCaller(reader: RecordReader): Caller {
+  const userId = reader.integer()
+  const tokenRevision = reader.integer()
+  const byMember = reader.uint8() === 1
+  const hasMore = reader.uint8() === 1
+  if (!hasMore) return callerOfFields({ userId, tokenRevision, byMember, tokenIssuedMs: 0, tokenIds: [], groups: [] })
+  const tokenIssuedMs = reader.integer()
+  // The message's memory is not kept for as long as the caller is.
+  const tokenIds = Array.from({ length: reader.uint32() }, () => Uint8Array.from(reader.bytes()))
+  const groups = Array.from({ length: reader.uint32() }, () => Buffer.from(reader.bytes()).toString('utf8'))
+  return callerOfFields({ userId, tokenRevision, byMember, tokenIssuedMs, tokenIds, groups })
+}
 
 /** @throws InvariantError if the message is not what `writeThreadRecords` makes. */
 export function readThreadRecords(message: ArrayBuffer, to: ThreadRecords): void {

@@ -1,4 +1,4 @@
-import { emptyBytes } from '../base/bytes.ts'
+import { emptyBytes, utf8 } from '../base/bytes.ts'
 import { ByteReader } from './byte-reader.ts'
 import type { Command_Kind } from './gen/internal.ts'
 import { varintSize, writeVarint } from './varint.ts'
@@ -8,6 +8,9 @@ export interface CommandCaller {
   readonly userId: number
   readonly tokenRevision: number
   readonly byMember: boolean
+  readonly tokenIds: readonly Uint8Array[]
+  readonly tokenIssuedMs: number
+  readonly groups: readonly string[]
 }
 
 /** `leasehold.Command` with `kind` not yet checked. */
@@ -23,6 +26,9 @@ export interface DecodedCommand {
 const userIdTag = 0x28
 const tokenRevisionTag = 0x30
 const byMemberTag = 0x38
+const tokenIdTag = 0x42
+const tokenIssuedTag = 0x48
+const groupTag = 0x52
 
 /**
  * `leasehold.Command` in one allocation and one copy of the request; readers cannot tell it from the generated encoding
@@ -35,11 +41,8 @@ export function encodeCommand(
   request: Uint8Array,
   caller: CommandCaller,
 ): Uint8Array {
-  const { userId, tokenRevision, byMember } = caller
-  const callerBytes =
-    (userId === 0 ? 0 : 1 + varintSize(userId)) +
-    (tokenRevision === 0 ? 0 : 1 + varintSize(tokenRevision)) +
-    (byMember ? 2 : 0)
+  const groups = caller.groups.map(utf8)
+  const callerBytes = callerSize(caller, groups)
   const bytes = Buffer.allocUnsafe(
     18 + 1 + varintSize(kind) + 1 + varintSize(request.length) + request.length + callerBytes,
   )
@@ -52,22 +55,43 @@ export function encodeCommand(
   bytes[at] = 0x22
   at = writeVarint(bytes, at + 1, request.length)
   bytes.set(request, at)
-  if (callerBytes === 0) return bytes
-  at += request.length
-  if (userId !== 0) {
-    bytes[at] = userIdTag
-    at = writeVarint(bytes, at + 1, userId)
-  }
-  if (tokenRevision !== 0) {
-    bytes[at] = tokenRevisionTag
-    at = writeVarint(bytes, at + 1, tokenRevision)
-  }
-  if (byMember) {
-    bytes[at] = byMemberTag
-    bytes[at + 1] = 1
-  }
+  if (callerBytes > 0) writeCaller(bytes, at + request.length, caller, groups)
   return bytes
 }
+
+const numberSize = (value: number): number => (value === 0 ? 0 : 1 + varintSize(value))
+const bytesSize = ({ length }: Uint8Array): number => 1 + varintSize(length) + length
+
+function callerSize(caller: CommandCaller, groups: readonly Uint8Array[]): number {
+  const { userId, tokenRevision, byMember, tokenIds, tokenIssuedMs } = caller
+  let size = numberSize(userId) + numberSize(tokenRevision) + (byMember ? 2 : 0) + numberSize(tokenIssuedMs)
+  for (const id of tokenIds) size += bytesSize(id)
+  for (const group of groups) size += bytesSize(group)
+  return size
+}
+
+function writeCaller(bytes: Buffer, start: number, caller: CommandCaller, groups: readonly Uint8Array[]): void {
+  let at = start
+  const writeNumber = (tag: number, value: number): void => {
+    if (value === 0) return
+    bytes[at] = tag
+    at = writeVarint(bytes, at + 1, value)
+  }
+  const writeBytes = (tag: number, value: Uint8Array): void => {
+    bytes[at] = tag
+    at = writeVarint(bytes, at + 1, value.length)
+    bytes.set(value, at)
+    at += value.length
+  }
+  writeNumber(userIdTag, caller.userId)
+  writeNumber(tokenRevisionTag, caller.tokenRevision)
+  writeNumber(byMemberTag, caller.byMember ? 1 : 0)
+  for (const id of caller.tokenIds) writeBytes(tokenIdTag, id)
+  writeNumber(tokenIssuedTag, caller.tokenIssuedMs)
+  for (const group of groups) writeBytes(groupTag, group)
+}
+
+const none: readonly never[] = []
 
 /** Equal to the generated decoder on every input (unit test); several times faster, for every entry is decoded once. */
 export function decodeCommand(bytes: Uint8Array): DecodedCommand {
@@ -79,6 +103,9 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
   let userId = 0
   let tokenRevision = 0
   let byMember = false
+  let tokenIds: readonly Uint8Array[] = none
+  let tokenIssuedMs = 0
+  let groups: readonly string[] = none
   while (!reader.done) {
     const tag = reader.varint()
     if (tag === 0x09) proposalId = reader.fixed64()
@@ -88,7 +115,11 @@ export function decodeCommand(bytes: Uint8Array): DecodedCommand {
     else if (tag === userIdTag) userId = reader.varint()
     else if (tag === tokenRevisionTag) tokenRevision = reader.varint()
     else if (tag === byMemberTag) byMember = reader.bool()
+    else if (tag === tokenIdTag) tokenIds = [...tokenIds, reader.bytes()]
+    else if (tag === tokenIssuedTag) tokenIssuedMs = reader.varint()
+    else if (tag === groupTag) groups = [...groups, Buffer.from(reader.bytes()).toString('utf8')]
     else reader.skip(tag)
   }
-  return { proposalId, proposer, kind, request, caller: { userId, tokenRevision, byMember } }
+  const caller = { userId, tokenRevision, byMember, tokenIds, tokenIssuedMs, groups }
+  return { proposalId, proposer, kind, request, caller }
 }

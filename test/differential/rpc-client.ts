@@ -1,4 +1,4 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
+import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { Code } from '../../src/errors.ts'
 
 /** How a call ended. */
@@ -16,31 +16,48 @@ const asItIs = (bytes: Buffer): Buffer => bytes
 export class RpcClient implements Disposable {
   readonly #client: Client
 
-  constructor(port: number) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+  constructor(
+    port: number,
+    creds: ChannelCredentials = credentials.createInsecure(),
+    options: Readonly<Record<string, string | number>> = {},
+  ) {
+    this.#client = new Client(`127.0.0.1:${port}`, creds, {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_retries': 0,
+      ...options,
     })
   }
 
-  unary(path: string, request: Uint8Array): Promise<Outcome> {
+  unary(
+    path: string,
+    request: Uint8Array,
+    metadata: Readonly<Record<string, string>> = {},
+    timeoutMs = callMsMax,
+  ): Promise<Outcome> {
     return new Promise((resolve) => {
-      const options = { deadline: Date.now() + callMsMax }
-      this.#client.makeUnaryRequest(path, asItIs, asItIs, Buffer.from(request), options, (error, value) =>
-        resolve(error === null ? { ok: value! } : { error: statusOf(error) }),
-      )
+      const options = { deadline: Date.now() + timeoutMs }
+      const done = (error: ServiceError | null, value?: Buffer): void =>
+        resolve(error === null ? { ok: value! } : { error: statusOf(error) })
+      const bytes = Buffer.from(request)
+      this.#client.makeUnaryRequest(path, asItIs, asItIs, bytes, metadataOf(metadata), options, done)
     })
   }
 
-  stream(path: string): RpcStream {
-    return new RpcStream(this.#client, path)
+  stream(path: string, metadata: Readonly<Record<string, string>> = {}): RpcStream {
+    return new RpcStream(this.#client, path, metadataOf(metadata))
   }
 
   [Symbol.dispose](): void {
     this.#client.close()
   }
+}
+
+function metadataOf(values: Readonly<Record<string, string>>): Metadata {
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(values)) metadata.set(name, value)
+  return metadata
 }
 
 const statusOf = ({ code, details }: ServiceError): Status => ({ code, message: details })
@@ -52,8 +69,8 @@ export class RpcStream {
   readonly received: Uint8Array[] = []
   ended: Status | null = null
 
-  constructor(client: Client, path: string) {
-    this.#call = client.makeBidiStreamRequest(path, asItIs, asItIs)
+  constructor(client: Client, path: string, metadata: Metadata) {
+    this.#call = client.makeBidiStreamRequest(path, asItIs, asItIs, metadata)
     this.#call.on('data', (message: Buffer) => {
       this.received.push(message)
       this.#changed()

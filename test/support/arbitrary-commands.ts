@@ -28,6 +28,7 @@ import {
   grant,
   grantRole,
   type Kind,
+  markAt,
   revoke,
   revokeRole,
   userWith,
@@ -65,7 +66,7 @@ const ruleChanges: fc.Arbitrary<RuleChange> = fc.oneof(
 )
 const small = fc.bigInt(0n, 6n)
 const tokenChanges: fc.Arbitrary<NonNullable<AuthChange['change']>> = fc
-  .record({ user_id: small, password_since: small, hash: fc.constantFrom(1, 2, 3), now_ms: small, ttl_ms: small })
+  .record({ user_id: small, tokens_since: small, hash: fc.constantFrom(1, 2, 3), now_ms: small, ttl_ms: small })
   .chain(({ hash, ...rest }) => {
     const value = { ...rest, hash: new Uint8Array(32).fill(hash) }
     return fc.constantFrom({ $case: 'issue_token', value } as const, { $case: 'renew_token', value } as const)
@@ -74,7 +75,7 @@ const callers: fc.Arbitrary<Caller> = fc.oneof(
   fc.constantFrom(anonymous, memberCaller),
   fc
     .tuple(fc.integer({ min: 1, max: 4 }), fc.option(fc.nat(9), { nil: null }))
-    .map(([id, tokenRevision]): Caller => ({ kind: 'user', id, tokenRevision })),
+    .map(([id, revision]): Caller => ({ kind: 'user', id, token: markAt(revision), scope: null })),
 )
 
 const unsigned: fc.Arbitrary<Uint8Array> = fc.oneof(

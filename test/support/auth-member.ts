@@ -15,11 +15,11 @@ export class AuthMember extends LoneMember {
 
   /** A token as a login gives it. @param ttlMs from now; negative: it has expired already. */
   async token(user: string, ttlMs = 300_000): Promise<string> {
-    const { id, password_since } = getUser(this.view, user)!
+    const { id, tokens_since } = getUser(this.view, user)!
     const letters = randomLetters()
     const now = Date.now()
     const issued = {
-      ...{ user_id: id, password_since, hash: hashOfToken(letters) },
+      ...{ user_id: id, tokens_since, hash: hashOfToken(letters) },
       ...(ttlMs < 0 ? { now_ms: BigInt(now + ttlMs), ttl_ms: 0n } : { now_ms: BigInt(now), ttl_ms: BigInt(ttlMs) }),
     }
     return `${letters}.${Buffer.from(await this.#propose({ $case: 'issue_token', value: issued })).toString()}`

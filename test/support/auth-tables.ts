@@ -1,5 +1,5 @@
 import { AccessRules } from '../../src/auth/access-rules.ts'
-import { type Caller, memberCaller } from '../../src/auth/caller.ts'
+import { type Caller, memberCaller, type TokenMark } from '../../src/auth/caller.ts'
 import { changeRules, type RuleChange } from '../../src/auth/change.ts'
 import { getUser } from '../../src/auth/records.ts'
 import type { ReadView, WriteView } from '../../src/mvcc/view.ts'
@@ -12,7 +12,7 @@ export const encodeChange = (change: NonNullable<AuthChange['change']>): Uint8Ar
 
 export const addUser = (name: string, password_hash = 'hash'): RuleChange => ({
   $case: 'add_user',
-  value: { name, password_hash, no_password: false },
+  value: { name, password_hash, no_password: false, now_ms: 1n },
 })
 export const addRole = (name: string): RuleChange => ({ $case: 'add_role', value: { name } })
 export const grantRole = (user: string, role: string): RuleChange => ({ $case: 'grant_role', value: { user, role } })
@@ -61,11 +61,15 @@ export function rulesWith(...changes: readonly RuleChange[]): { view: NaiveView;
   return { view, rules: new AccessRules().at(view) }
 }
 
-/** A user as its certificate shows it. */
+/** A token as a login gives it at that revision; null: there is none. */
+export const markAt = (revision: number | null): TokenMark | null =>
+  revision === null ? null : { revision, issuedMs: 0, ids: [] }
+
+/** A user as its certificate shows it, or with a token of that revision. */
 export function userCaller(view: ReadView, name: string, tokenRevision: number | null = null): Caller {
   const user = getUser(view, name)
   if (user === null) throw new Error(`no user ${name}`)
-  return { kind: 'user', id: Number(user.id), tokenRevision }
+  return { kind: 'user', id: Number(user.id), token: markAt(tokenRevision), scope: null }
 }
 
 export { memberCaller }

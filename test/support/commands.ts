@@ -121,15 +121,29 @@ export const memberRecord = (fields: Partial<MemberRecord>): MemberRecord => ({
 })
 
 /** Nobody is known. */
-export const anonymousCommand = { user_id: 0n, token_revision: 0n, by_member: false } as const
+export const anonymousCommand = {
+  user_id: 0n,
+  token_revision: 0n,
+  by_member: false,
+  token_ids: [] as Uint8Array[],
+  token_issued_ms: 0n,
+  groups: [] as string[],
+}
 
 export const commandData = (kind: Command_Kind, request: Uint8Array): Uint8Array =>
   Command.encode({ ...anonymousCommand, proposal_id: 1n, member_id: self, kind, request }).finish()
 
 /** The same command from somebody else. */
 export function commandBy(caller: Caller, data: Uint8Array): Uint8Array {
-  const { userId, tokenRevision, byMember } = callerFields(caller)
-  const fields = { user_id: BigInt(userId), token_revision: BigInt(tokenRevision), by_member: byMember }
+  const { userId, tokenRevision, byMember, tokenIds, tokenIssuedMs, groups } = callerFields(caller)
+  const fields = {
+    user_id: BigInt(userId),
+    token_revision: BigInt(tokenRevision),
+    by_member: byMember,
+    token_ids: [...tokenIds],
+    token_issued_ms: BigInt(tokenIssuedMs),
+    groups: [...groups],
+  }
   return Command.encode({ ...Command.decode(data), ...fields }).finish()
 }
 

@@ -39,10 +39,16 @@ export interface Command {
    * known.
    */
   user_id: bigint;
-  /** auth revision when the user's token was issued; 0: known by a certificate */
+  /** auth revision when the token was issued; 0: it does not say, or there is none */
   token_revision: bigint;
   /** the member itself */
   by_member: boolean;
+  /** by which the token can be revoked: its own, and those it was derived from */
+  token_ids: Uint8Array[];
+  /** wall clock; 0: no token, but a certificate */
+  token_issued_ms: bigint;
+  /** of somebody who is no user: what an outside issuer says */
+  groups: string[];
 }
 
 export const Command_Kind = {
@@ -97,14 +103,23 @@ export interface AuthUser {
   no_password: boolean;
   /** sorted */
   roles: string[];
-  /** revision at which the password was set: tokens issued at an earlier one are void */
-  password_since: bigint;
+  /** revision of the newest password, or of the end of all tokens: earlier tokens are void */
+  tokens_since: bigint;
+  /** the same by the wall clock, for tokens that do not say a revision */
+  tokens_since_ms: bigint;
 }
 
 export interface AuthRole {
   name: string;
   /** sorted by key and range_end, which name them */
   permissions: Permission[];
+}
+
+/** What users of an outside issuer may, by the groups that it says they are in. */
+export interface AuthGroup {
+  name: string;
+  /** sorted */
+  roles: string[];
 }
 
 /** A token that a user was given; kept under a hash of it. */
@@ -134,6 +149,9 @@ export interface AuthChange {
     | { $case: "revoke_permission"; value: AuthChange_RolePermission }
     | { $case: "issue_token"; value: AuthChange_IssueToken }
     | { $case: "renew_token"; value: AuthChange_RenewToken }
+    | { $case: "revoke_token"; value: AuthChange_RevokeToken }
+    | { $case: "revoke_user_tokens"; value: AuthChange_RevokeUserTokens }
+    | { $case: "apply_policy"; value: AuthChange_ApplyPolicy }
     | undefined;
 }
 
@@ -147,6 +165,7 @@ export interface AuthChange_AddUser {
   name: string;
   password_hash: string;
   no_password: boolean;
+  now_ms: bigint;
 }
 
 export interface AuthChange_DeleteUser {
@@ -156,6 +175,7 @@ export interface AuthChange_DeleteUser {
 export interface AuthChange_ChangePassword {
   name: string;
   password_hash: string;
+  now_ms: bigint;
 }
 
 export interface AuthChange_UserRole {
@@ -174,8 +194,8 @@ export interface AuthChange_RolePermission {
 
 export interface AuthChange_IssueToken {
   user_id: bigint;
-  /** of the password that was checked */
-  password_since: bigint;
+  /** of the user whose password was checked */
+  tokens_since: bigint;
   hash: Uint8Array;
   now_ms: bigint;
   ttl_ms: bigint;
@@ -185,6 +205,37 @@ export interface AuthChange_RenewToken {
   hash: Uint8Array;
   now_ms: bigint;
   ttl_ms: bigint;
+}
+
+/** Void from now on, wherever it is shown. Forgotten when it has expired. */
+export interface AuthChange_RevokeToken {
+  id: Uint8Array;
+  expires_ms: bigint;
+  now_ms: bigint;
+}
+
+export interface AuthChange_RevokeUserTokens {
+  user: string;
+  now_ms: bigint;
+}
+
+export interface AuthChange_PolicyUser {
+  name: string;
+  roles: string[];
+  no_password: boolean;
+}
+
+/** All of it or nothing, as one revision, and only if `expected_revision` is still that of the tables. */
+export interface AuthChange_ApplyPolicy {
+  expected_revision: bigint;
+  put_roles: AuthRole[];
+  delete_roles: string[];
+  /** a new one has no password yet */
+  put_users: AuthChange_PolicyUser[];
+  delete_users: string[];
+  put_groups: AuthGroup[];
+  delete_groups: string[];
+  now_ms: bigint;
 }
 
 /** How much time leases had left when the leader wrote this; for the next leader. */
@@ -434,6 +485,9 @@ function createBaseCommand(): Command {
     user_id: 0n,
     token_revision: 0n,
     by_member: false,
+    token_ids: [],
+    token_issued_ms: 0n,
+    groups: [],
   };
 }
 
@@ -471,6 +525,18 @@ export const Command: MessageFns<Command> = {
     }
     if (message.by_member !== false) {
       writer.uint32(56).bool(message.by_member);
+    }
+    for (const v of message.token_ids) {
+      writer.uint32(66).bytes(v!);
+    }
+    if (message.token_issued_ms !== 0n) {
+      if (BigInt.asUintN(64, message.token_issued_ms) !== message.token_issued_ms) {
+        throw new globalThis.Error("value provided for field message.token_issued_ms of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.token_issued_ms);
+    }
+    for (const v of message.groups) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -542,6 +608,30 @@ export const Command: MessageFns<Command> = {
             }
 
             message.by_member = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.token_ids.push(reader.bytes());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.token_issued_ms = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.groups.push(reader.string());
             continue;
           }
         }
@@ -660,7 +750,7 @@ export const AuthSettings: MessageFns<AuthSettings> = {
 };
 
 function createBaseAuthUser(): AuthUser {
-  return { id: 0n, name: "", password_hash: "", no_password: false, roles: [], password_since: 0n };
+  return { id: 0n, name: "", password_hash: "", no_password: false, roles: [], tokens_since: 0n, tokens_since_ms: 0n };
 }
 
 export const AuthUser: MessageFns<AuthUser> = {
@@ -683,11 +773,17 @@ export const AuthUser: MessageFns<AuthUser> = {
     for (const v of message.roles) {
       writer.uint32(42).string(v!);
     }
-    if (message.password_since !== 0n) {
-      if (BigInt.asUintN(64, message.password_since) !== message.password_since) {
-        throw new globalThis.Error("value provided for field message.password_since of type uint64 too large");
+    if (message.tokens_since !== 0n) {
+      if (BigInt.asUintN(64, message.tokens_since) !== message.tokens_since) {
+        throw new globalThis.Error("value provided for field message.tokens_since of type uint64 too large");
       }
-      writer.uint32(48).uint64(message.password_since);
+      writer.uint32(48).uint64(message.tokens_since);
+    }
+    if (message.tokens_since_ms !== 0n) {
+      if (BigInt.asUintN(64, message.tokens_since_ms) !== message.tokens_since_ms) {
+        throw new globalThis.Error("value provided for field message.tokens_since_ms of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.tokens_since_ms);
     }
     return writer;
   },
@@ -750,7 +846,15 @@ export const AuthUser: MessageFns<AuthUser> = {
               break;
             }
 
-            message.password_since = reader.uint64() as bigint;
+            message.tokens_since = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.tokens_since_ms = reader.uint64() as bigint;
             continue;
           }
         }
@@ -808,6 +912,63 @@ export const AuthRole: MessageFns<AuthRole> = {
             }
 
             message.permissions.push(Permission.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthGroup(): AuthGroup {
+  return { name: "", roles: [] };
+}
+
+export const AuthGroup: MessageFns<AuthGroup> = {
+  encode(message: AuthGroup, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.roles) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthGroup {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthGroup();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.roles.push(reader.string());
             continue;
           }
         }
@@ -960,6 +1121,15 @@ export const AuthChange: MessageFns<AuthChange> = {
       case "renew_token":
         AuthChange_RenewToken.encode(message.change.value, writer.uint32(106).fork()).join();
         break;
+      case "revoke_token":
+        AuthChange_RevokeToken.encode(message.change.value, writer.uint32(114).fork()).join();
+        break;
+      case "revoke_user_tokens":
+        AuthChange_RevokeUserTokens.encode(message.change.value, writer.uint32(122).fork()).join();
+        break;
+      case "apply_policy":
+        AuthChange_ApplyPolicy.encode(message.change.value, writer.uint32(130).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1090,6 +1260,33 @@ export const AuthChange: MessageFns<AuthChange> = {
             message.change = { $case: "renew_token", value: AuthChange_RenewToken.decode(reader, reader.uint32()) };
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.change = { $case: "revoke_token", value: AuthChange_RevokeToken.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.change = {
+              $case: "revoke_user_tokens",
+              value: AuthChange_RevokeUserTokens.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.change = { $case: "apply_policy", value: AuthChange_ApplyPolicy.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1174,7 +1371,7 @@ export const AuthChange_Disable: MessageFns<AuthChange_Disable> = {
 };
 
 function createBaseAuthChange_AddUser(): AuthChange_AddUser {
-  return { name: "", password_hash: "", no_password: false };
+  return { name: "", password_hash: "", no_password: false, now_ms: 0n };
 }
 
 export const AuthChange_AddUser: MessageFns<AuthChange_AddUser> = {
@@ -1187,6 +1384,12 @@ export const AuthChange_AddUser: MessageFns<AuthChange_AddUser> = {
     }
     if (message.no_password !== false) {
       writer.uint32(24).bool(message.no_password);
+    }
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.now_ms);
     }
     return writer;
   },
@@ -1226,6 +1429,14 @@ export const AuthChange_AddUser: MessageFns<AuthChange_AddUser> = {
             }
 
             message.no_password = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
             continue;
           }
         }
@@ -1288,7 +1499,7 @@ export const AuthChange_DeleteUser: MessageFns<AuthChange_DeleteUser> = {
 };
 
 function createBaseAuthChange_ChangePassword(): AuthChange_ChangePassword {
-  return { name: "", password_hash: "" };
+  return { name: "", password_hash: "", now_ms: 0n };
 }
 
 export const AuthChange_ChangePassword: MessageFns<AuthChange_ChangePassword> = {
@@ -1298,6 +1509,12 @@ export const AuthChange_ChangePassword: MessageFns<AuthChange_ChangePassword> = 
     }
     if (message.password_hash !== "") {
       writer.uint32(18).string(message.password_hash);
+    }
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.now_ms);
     }
     return writer;
   },
@@ -1329,6 +1546,14 @@ export const AuthChange_ChangePassword: MessageFns<AuthChange_ChangePassword> = 
             }
 
             message.password_hash = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
             continue;
           }
         }
@@ -1505,7 +1730,7 @@ export const AuthChange_RolePermission: MessageFns<AuthChange_RolePermission> = 
 };
 
 function createBaseAuthChange_IssueToken(): AuthChange_IssueToken {
-  return { user_id: 0n, password_since: 0n, hash: new Uint8Array(0), now_ms: 0n, ttl_ms: 0n };
+  return { user_id: 0n, tokens_since: 0n, hash: new Uint8Array(0), now_ms: 0n, ttl_ms: 0n };
 }
 
 export const AuthChange_IssueToken: MessageFns<AuthChange_IssueToken> = {
@@ -1516,11 +1741,11 @@ export const AuthChange_IssueToken: MessageFns<AuthChange_IssueToken> = {
       }
       writer.uint32(8).uint64(message.user_id);
     }
-    if (message.password_since !== 0n) {
-      if (BigInt.asUintN(64, message.password_since) !== message.password_since) {
-        throw new globalThis.Error("value provided for field message.password_since of type uint64 too large");
+    if (message.tokens_since !== 0n) {
+      if (BigInt.asUintN(64, message.tokens_since) !== message.tokens_since) {
+        throw new globalThis.Error("value provided for field message.tokens_since of type uint64 too large");
       }
-      writer.uint32(16).uint64(message.password_since);
+      writer.uint32(16).uint64(message.tokens_since);
     }
     if (message.hash.length !== 0) {
       writer.uint32(26).bytes(message.hash);
@@ -1566,7 +1791,7 @@ export const AuthChange_IssueToken: MessageFns<AuthChange_IssueToken> = {
               break;
             }
 
-            message.password_since = reader.uint64() as bigint;
+            message.tokens_since = reader.uint64() as bigint;
             continue;
           }
           case 3: {
@@ -1665,6 +1890,346 @@ export const AuthChange_RenewToken: MessageFns<AuthChange_RenewToken> = {
             }
 
             message.ttl_ms = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_RevokeToken(): AuthChange_RevokeToken {
+  return { id: new Uint8Array(0), expires_ms: 0n, now_ms: 0n };
+}
+
+export const AuthChange_RevokeToken: MessageFns<AuthChange_RevokeToken> = {
+  encode(message: AuthChange_RevokeToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id.length !== 0) {
+      writer.uint32(10).bytes(message.id);
+    }
+    if (message.expires_ms !== 0n) {
+      if (BigInt.asUintN(64, message.expires_ms) !== message.expires_ms) {
+        throw new globalThis.Error("value provided for field message.expires_ms of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.expires_ms);
+    }
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.now_ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_RevokeToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_RevokeToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expires_ms = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_RevokeUserTokens(): AuthChange_RevokeUserTokens {
+  return { user: "", now_ms: 0n };
+}
+
+export const AuthChange_RevokeUserTokens: MessageFns<AuthChange_RevokeUserTokens> = {
+  encode(message: AuthChange_RevokeUserTokens, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user !== "") {
+      writer.uint32(10).string(message.user);
+    }
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.now_ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_RevokeUserTokens {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_RevokeUserTokens();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_PolicyUser(): AuthChange_PolicyUser {
+  return { name: "", roles: [], no_password: false };
+}
+
+export const AuthChange_PolicyUser: MessageFns<AuthChange_PolicyUser> = {
+  encode(message: AuthChange_PolicyUser, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.roles) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.no_password !== false) {
+      writer.uint32(24).bool(message.no_password);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_PolicyUser {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_PolicyUser();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.no_password = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAuthChange_ApplyPolicy(): AuthChange_ApplyPolicy {
+  return {
+    expected_revision: 0n,
+    put_roles: [],
+    delete_roles: [],
+    put_users: [],
+    delete_users: [],
+    put_groups: [],
+    delete_groups: [],
+    now_ms: 0n,
+  };
+}
+
+export const AuthChange_ApplyPolicy: MessageFns<AuthChange_ApplyPolicy> = {
+  encode(message: AuthChange_ApplyPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.expected_revision !== 0n) {
+      if (BigInt.asUintN(64, message.expected_revision) !== message.expected_revision) {
+        throw new globalThis.Error("value provided for field message.expected_revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.expected_revision);
+    }
+    for (const v of message.put_roles) {
+      AuthRole.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.delete_roles) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.put_users) {
+      AuthChange_PolicyUser.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.delete_users) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.put_groups) {
+      AuthGroup.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.delete_groups) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.now_ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuthChange_ApplyPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuthChange_ApplyPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.expected_revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.put_roles.push(AuthRole.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.delete_roles.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.put_users.push(AuthChange_PolicyUser.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.delete_users.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.put_groups.push(AuthGroup.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.delete_groups.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
             continue;
           }
         }

@@ -113,7 +113,7 @@ test('what only a member or only root does, nobody else does; a lease that expir
   const compact = CompactionRequest.encode({ revision: 1n, physical: false }).finish()
   const token = encodeChange({
     $case: 'issue_token',
-    value: { user_id: 1n, password_since: 2n, hash: new Uint8Array(32), now_ms: 1n, ttl_ms: 1n },
+    value: { user_id: 1n, tokens_since: 2n, hash: new Uint8Array(32), now_ms: 1n, ttl_ms: 1n },
   })
   assert.equal(reasonOf(store.by(store.user('root'), Command_Kind.LEASE_GRANT, new Uint8Array(0))), 'leaseNotFound')
   store.by(memberCaller, Command_Kind.PUT, put('other'))

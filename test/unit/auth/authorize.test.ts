@@ -31,6 +31,7 @@ import {
   enable,
   grant,
   type Kind,
+  markAt,
   revokeRole,
   rulesWith,
   userCaller,
@@ -53,8 +54,8 @@ const callers: Record<string, Caller> = {
   alice: userCaller(view, 'alice'),
   bob: userCaller(view, 'bob'),
   // Ids are given in order: root, alice, bob, gone.
-  gone: { kind: 'user', id: 4, tokenRevision: 99 },
-  never: { kind: 'user', id: 77, tokenRevision: null },
+  gone: { kind: 'user', id: 4, token: markAt(99), scope: null },
+  never: { kind: 'user', id: 77, token: null, scope: null },
 }
 
 const key = (text: string): KeyRange => rangeFromWire(bytes(text), new Uint8Array(0))
@@ -112,7 +113,7 @@ test('a token is void after the password was changed, auth was switched off and 
     authorize(it.rules.at(it.view), it.view, caller, reading(key('a')))?.reason ?? null
   const issued = (): Caller => userCaller(it.view, 'alice', Number(it.rules.at(it.view).revision))
   const change = (password_hash: string): void =>
-    changeAll(it.view, [{ $case: 'change_password', value: { name: 'alice', password_hash } }])
+    changeAll(it.view, [{ $case: 'change_password', value: { name: 'alice', password_hash, now_ms: 1n } }])
 
   const first = issued()
   assert.equal(judge(first), null)

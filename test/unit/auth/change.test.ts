@@ -24,7 +24,7 @@ const deleteUser = (name: string): RuleChange => ({ $case: 'delete_user', value:
 const deleteRole = (name: string): RuleChange => ({ $case: 'delete_role', value: { name } })
 const changePassword = (name: string, password_hash: string): RuleChange => ({
   $case: 'change_password',
-  value: { name, password_hash },
+  value: { name, password_hash, now_ms: 1n },
 })
 
 /** The refusal; null if it was made. A refusal must leave no trace. */
@@ -169,7 +169,7 @@ test('a deleted role goes from its users, and names are listed as bytes sort', (
 test('a user without a password gets none', () => {
   const view = new NaiveView()
   changeAll(view, [
-    { $case: 'add_user', value: { name: 'cn', password_hash: '', no_password: true } },
+    { $case: 'add_user', value: { name: 'cn', password_hash: '', no_password: true, now_ms: 1n } },
     changePassword('cn', 'hash'),
   ])
   assert.equal(getUser(view, 'cn')?.password_hash, '')
@@ -186,9 +186,9 @@ test('a user who is deleted and added again has another id', () => {
 // --- tokens ---
 
 const issue = (view: NaiveView, name: string, hash: string, now = 1000, index = 7): void => {
-  const { id, password_since } = getUser(view, name)!
+  const { id, tokens_since } = getUser(view, name)!
   const times = { now_ms: BigInt(now), ttl_ms: 500n }
-  issueToken(view, { user_id: id, password_since, hash: Buffer.from(hash), ...times }, index)
+  issueToken(view, { user_id: id, tokens_since, hash: Buffer.from(hash), ...times }, index)
 }
 const tokenRows = (view: NaiveView): number =>
   ['tu', 'xy'].reduce(
@@ -204,8 +204,8 @@ function withUser(): NaiveView {
 
 test('a token is issued only while the password that was checked is the one', () => {
   const view = withUser()
-  const { id, password_since } = getUser(view, 'u')!
-  const stale = { user_id: id, password_since, hash: Buffer.from('h'), now_ms: 0n, ttl_ms: 1n }
+  const { id, tokens_since } = getUser(view, 'u')!
+  const stale = { user_id: id, tokens_since, hash: Buffer.from('h'), now_ms: 0n, ttl_ms: 1n }
   changeAll(view, [changePassword('u', 'other')])
   assert.throws(() => issueToken(view, stale, 1), { reason: 'authOldRevision' })
   changeAll(view, [deleteUser('u'), addUser('u')])

@@ -27,7 +27,7 @@ function servicesOfProto(file: string): Map<string, Map<string, string>> {
 }
 
 const files = [
-  ...['rpc.proto', 'lock.proto', 'election.proto', 'health.proto'],
+  ...['rpc.proto', 'lock.proto', 'election.proto', 'health.proto', 'leasehold.proto'],
   ...['reflection.proto', 'reflection_v1alpha.proto'],
 ]
 const services = new Map(files.flatMap((file) => [...servicesOfProto(file)]))

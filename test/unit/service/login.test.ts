@@ -38,9 +38,9 @@ async function withUsers(): Promise<AuthMember> {
   const member = new AuthMember()
   await member.change(...withRoot, ...userWith('ann', 'read k'), {
     $case: 'add_user',
-    value: { name: 'cn', password_hash: '', no_password: true },
+    value: { name: 'cn', password_hash: '', no_password: true, now_ms: 1n },
   })
-  await member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'secret' } }, enable)
+  await member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'secret', now_ms: 1n } }, enable)
   return member
 }
 
@@ -107,7 +107,7 @@ test('a password that is changed while it is checked begins anew, and the old on
   const passwords = new PlainPasswords()
   passwords.before = async () => {
     passwords.before = async () => {}
-    await member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'newer' } })
+    await member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'newer', now_ms: 1n } })
   }
   const login = new Login(passwords, silentLog)
   assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'secret')), 'authFailed')
@@ -117,7 +117,8 @@ test('a password that is changed while it is checked begins anew, and the old on
 test('a user who never stands still is given up on', async () => {
   const member = await withUsers()
   const passwords = new PlainPasswords()
-  passwords.before = () => member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'secret' } })
+  passwords.before = () =>
+    member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'secret', now_ms: 1n } })
   assert.equal(await reasonOf(() => logIn(new Login(passwords, silentLog), member, 'ann', 'secret')), 'authOldRevision')
 })
 

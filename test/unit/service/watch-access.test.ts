@@ -140,7 +140,7 @@ test('a token that becomes void ends what was begun with it; one that only expir
   await put('a', '1')
   timers.settle()
   for (const stream of [first, second]) assert.deepEqual(stream.lines(), ['#0 @1 created', '#0 @2 put a=1 mod=2'])
-  await member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'other' } })
+  await member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'other', now_ms: 1n } })
   await put('a', '2')
   timers.settle()
   for (const stream of [first, second]) assert.deepEqual(stream.lines(), [`#0 @2 canceled ${void_}`])

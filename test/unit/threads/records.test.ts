@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { CommittedBatch, Outcome, WatchEvent } from '../../../src/apply/outcome.ts'
-import { anonymous, type Caller, memberCaller } from '../../../src/auth/caller.ts'
+import { anonymous, type Caller, memberCaller, type TokenMark } from '../../../src/auth/caller.ts'
 import { InvariantError } from '../../../src/base/assert.ts'
 import { type LeaseId, leaseId, memberId } from '../../../src/base/ids.ts'
 import { EtcdError, type EtcdErrorReason, etcdErrors } from '../../../src/errors.ts'
@@ -44,11 +44,19 @@ const lease: fc.Arbitrary<LeaseId> = fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n).map
 const member = fc.bigInt(0n, 2n ** 64n - 1n).map(memberId)
 const kind = fc.constantFrom<WriteKind>('put', 'deleteRange', 'txn', 'compact', 'leaseGrant', 'leaseRevoke', 'auth')
 const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
+const ids = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { maxLength: 3 })
+const mark: fc.Arbitrary<TokenMark> = fc.oneof(
+  fc.record({ revision: fc.constant(null), issuedMs: positive, ids }),
+  fc.record({ revision: positive, issuedMs: integer, ids }),
+)
 const caller: fc.Arbitrary<Caller> = fc.oneof(
   fc.constantFrom(anonymous, memberCaller),
   fc
-    .tuple(positive, fc.option(positive, { nil: null }))
-    .map(([id, tokenRevision]): Caller => ({ kind: 'user', id, tokenRevision })),
+    .tuple(positive, fc.option(mark, { nil: null }))
+    .map(([id, token]): Caller => ({ kind: 'user', id, token, scope: null })),
+  fc
+    .tuple(fc.array(fc.string(), { minLength: 1, maxLength: 3 }), mark)
+    .map(([groups, token]): Caller => ({ kind: 'groups', name: '', groups, token, scope: null })),
 )
 const reason = fc.constantFrom(...(Object.keys(etcdErrors) as EtcdErrorReason[]))
 

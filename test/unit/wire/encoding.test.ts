@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { clusterId, leaseId, memberId } from '../../../src/base/ids.ts'
 import { ByteReader } from '../../../src/wire/byte-reader.ts'
-import { decodeCommand, encodeCommand } from '../../../src/wire/command.ts'
+import { type DecodedCommand, decodeCommand, encodeCommand } from '../../../src/wire/command.ts'
 import { Command } from '../../../src/wire/gen/internal.ts'
 import { KeyValue } from '../../../src/wire/gen/kv.ts'
 import { LeaseGrantResponse, PutResponse } from '../../../src/wire/gen/rpc.ts'
@@ -78,8 +78,25 @@ test('key-values are encoded as the generated encoder does, and read back', () =
   )
 })
 
+/** Bytes as they compare, whatever array they came in. */
+const plain = ({ caller, ...rest }: DecodedCommand): DecodedCommand => ({
+  ...rest,
+  request: Buffer.from(rest.request),
+  caller: { ...caller, tokenIds: caller.tokenIds.map((id) => Uint8Array.from(id)) },
+})
+
 test('commands are read as the generated decoder reads them', () => {
-  const callers = fc.record({ userId: safe, tokenRevision: safe, byMember: fc.boolean() }, { noNullPrototype: true })
+  const callers = fc.record(
+    {
+      userId: safe,
+      tokenRevision: safe,
+      byMember: fc.boolean(),
+      tokenIds: fc.array(fc.constantFrom(...[1, 2, 3].map((byte) => new Uint8Array(32).fill(byte))), { maxLength: 3 }),
+      tokenIssuedMs: safe,
+      groups: fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 3 }),
+    },
+    { noNullPrototype: true },
+  )
   fc.assert(
     fc.property(uint64, uint64, fc.nat(9), data, callers, (id, member, kind, request, caller) => {
       const command = Command.encode({
@@ -90,19 +107,16 @@ test('commands are read as the generated decoder reads them', () => {
         user_id: BigInt(caller.userId),
         token_revision: BigInt(caller.tokenRevision),
         by_member: caller.byMember,
+        token_ids: caller.tokenIds,
+        token_issued_ms: BigInt(caller.tokenIssuedMs),
+        groups: caller.groups,
       }).finish()
-      const decoded = decodeCommand(command)
-      assert.deepEqual(
-        { ...decoded, request: Buffer.from(decoded.request) },
-        { proposalId: id, proposer: member, kind, request: Buffer.from(request), caller },
-      )
+      const decoded = plain(decodeCommand(command))
+      assert.deepEqual(decoded, { proposalId: id, proposer: member, kind, request: Buffer.from(request), caller })
       const own = encodeCommand(id, member, kind as 0, request, caller)
       // Zero fields are written here and left out there: compare what is read, in one encoding.
       assert.deepEqual(Command.encode(Command.decode(own)).finish(), command)
-      assert.deepEqual(
-        { ...decodeCommand(own), request: Buffer.from(request) },
-        { ...decoded, request: Buffer.from(request) },
-      )
+      assert.deepEqual(plain(decodeCommand(own)), decoded)
       assert.equal(Buffer.compare(decodeCommand(own).request, request), 0)
     }),
   )
