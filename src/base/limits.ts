@@ -149,6 +149,26 @@ export const limits = {
   authTokensRememberedMax: 10_000,
   /** Bytes of a token; a longer one is not looked at. */
   authTokenBytesMax: 8 * 1024,
+  /** Bytes of the id of a signed token, with that of its issuer; and how many tokens one may come from, each from the last. */
+  tokenIdBytesMax: 256,
+  tokenAncestorsMax: 8,
+  /** By how much clocks may differ about when a token begins. */
+  tokenClockSkewMs: 5000,
+  /** No token of an outside issuer is taken for longer, and groups that it may name. */
+  outsideTokenLifetimeMsMax: 24 * 60 * 60 * 1000,
+  outsideGroupsMax: 1000,
+  /** Tokens whose signatures one serving thread has yet to check, and how many it checks at a time. */
+  tokensVerifyingMax: 1000,
+  tokenSignaturesAtOnceMax: 2,
+  /** Keys that verify tokens, in one set, and its bytes. */
+  tokenKeysMax: 100,
+  tokenKeysBytesMax: 256 * 1024,
+  /** How often files of such keys are looked at. */
+  tokenKeyFilesLookedAtMs: 1000,
+  /** How often an outside issuer is asked for its keys; and how often at most, if tokens name others. */
+  keySetRefreshMs: 5 * 60 * 1000,
+  keySetRefreshMsMin: 30_000,
+  keySetFetchMsMax: 10_000,
   /** bcrypt looks at no more bytes of a password: a longer one is refused. */
   passwordBytesMax: 72,
   /** Passwords that wait to be hashed or checked, on one serving thread. */
