@@ -29,6 +29,7 @@ import {
   grantRole,
   type Kind,
   markAt,
+  permission,
   revoke,
   revokeRole,
   userWith,
@@ -46,7 +47,26 @@ const halfGoodTxns = fc.tuple(putRequests, fc.boolean()).map(([put, isNested]) =
   return txnRequest({ success: [good, isNested ? nested : bad] })
 })
 
+const small = fc.bigInt(0n, 6n)
 const name = fc.constantFrom('root', 'ann', 'bob', '')
+const few = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(arbitrary, { maxLength: 2 })
+const holder = { name, roles: few(name) }
+const policyRows = {
+  expected_revision: small,
+  put_roles: few(
+    fc.record({ name, permissions: few(fc.constantFrom('a', 'b,z').map((keys) => permission('read', keys))) }),
+  ),
+  delete_roles: few(name),
+  put_users: few(fc.record({ ...holder, no_password: fc.boolean() })),
+  delete_users: few(name),
+  put_groups: few(fc.record(holder)),
+  delete_groups: few(name),
+  now_ms: small,
+}
+const revokeUserTokens = (user: string, now_ms: bigint): RuleChange => ({
+  $case: 'revoke_user_tokens',
+  value: { user, now_ms },
+})
 const ruleChanges: fc.Arbitrary<RuleChange> = fc.oneof(
   { weight: 3, arbitrary: name.map((user) => addUser(user)) },
   { weight: 2, arbitrary: name.map((role) => addRole(role)) },
@@ -61,21 +81,31 @@ const ruleChanges: fc.Arbitrary<RuleChange> = fc.oneof(
   { weight: 1, arbitrary: name.map((role) => revoke(role, 'a')) },
   { weight: 1, arbitrary: name.map((user): RuleChange => ({ $case: 'delete_user', value: { name: user } })) },
   { weight: 1, arbitrary: name.map((role): RuleChange => ({ $case: 'delete_role', value: { name: role } })) },
+  { weight: 1, arbitrary: fc.tuple(name, small).map(([user, now]) => revokeUserTokens(user, now)) },
+  { weight: 4, arbitrary: fc.record(policyRows).map((value): RuleChange => ({ $case: 'apply_policy', value })) },
   { weight: 3, arbitrary: fc.constant(enable) },
   { weight: 1, arbitrary: fc.constant(disable) },
 )
-const small = fc.bigInt(0n, 6n)
 const tokenChanges: fc.Arbitrary<NonNullable<AuthChange['change']>> = fc
   .record({ user_id: small, tokens_since: small, hash: fc.constantFrom(1, 2, 3), now_ms: small, ttl_ms: small })
   .chain(({ hash, ...rest }) => {
     const value = { ...rest, hash: new Uint8Array(32).fill(hash) }
-    return fc.constantFrom({ $case: 'issue_token', value } as const, { $case: 'renew_token', value } as const)
+    const revoked = { id: value.hash, expires_ms: rest.ttl_ms, now_ms: rest.now_ms }
+    return fc.constantFrom(
+      { $case: 'issue_token', value } as const,
+      { $case: 'renew_token', value } as const,
+      { $case: 'revoke_token', value: revoked } as const,
+    )
   })
 const callers: fc.Arbitrary<Caller> = fc.oneof(
   fc.constantFrom(anonymous, memberCaller),
   fc
     .tuple(fc.integer({ min: 1, max: 4 }), fc.option(fc.nat(9), { nil: null }))
     .map(([id, revision]): Caller => ({ kind: 'user', id, token: markAt(revision), scope: null })),
+  fc.tuple(few(name), fc.constantFrom(1, 2, 3)).map(([groups, byte]): Caller => {
+    const token = { revision: null, issuedMs: byte, ids: [new Uint8Array(32).fill(byte)] }
+    return { kind: 'groups', name: '', groups, token, scope: null }
+  }),
 )
 
 const unsigned: fc.Arbitrary<Uint8Array> = fc.oneof(
