@@ -17,6 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   lease: ['base', 'errors.ts', 'mvcc'],
   auth: ['base', 'errors.ts', 'wire', 'mvcc'],
   apply: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth'],
+  policy: ['base', 'wire', 'mvcc', 'auth'],
   // Engine.
   replica: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'service', 'threads'],
   service: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica'],
@@ -41,7 +42,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'http', 'threads'],
     ...['metrics', 'own-certificates.ts'],
   ],
-  cli: ['base', 'wire', 'config', 'logging', 'x509', 'pki', 'node.ts'],
+  cli: ['base', 'wire', 'config', 'logging', 'x509', 'policy', 'pki', 'node.ts'],
 }
 
 /**
@@ -160,8 +161,8 @@ for (const [library, parts] of Object.entries({
   pino: ['logging'],
   'prom-client': ['metrics'],
   commander: ['cli'],
-  yaml: ['config', 'pki'],
-  zod: ['config', 'pki', 'cli'],
+  yaml: ['config', 'pki', 'policy'],
+  zod: ['config', 'pki', 'policy', 'cli'],
 }))
   test(`${library} is used by ${parts.join(' and ')} only`, () => {
     const users = allImports.filter(({ to }) => to === library).map(({ from }) => partOf(from))

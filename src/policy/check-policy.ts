@@ -1,0 +1,37 @@
+import { type Finding, finding } from './finding.ts'
+import { grantFindings } from './grant-findings.ts'
+import { holderFindings, reachesOf, roleFindings } from './holder-findings.ts'
+import type { Policy } from './policy.ts'
+import { quoted } from './problem.ts'
+import { sharedWrites } from './shared-writes.ts'
+
+/** Looks at what a policy allows for what is seldom meant. In order of places. */
+export function checkPolicy(policy: Policy): Finding[] {
+  const reaches = reachesOf(policy)
+  const extended = new Set([...policy.roles.values()].flatMap((role) => role.extends))
+  return [
+    ...[...policy.roles.values()].flatMap((role) => grantFindings(policy, role)),
+    ...[...reaches.values()].flatMap((reach) => roleFindings(reach, extended)),
+    ...holderFindings(policy, reaches),
+    ...sharedWrites(reaches.values()),
+    ...oddNames(policy),
+  ].sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
+}
+
+/** Names that look like others, or like nothing at all. */
+function oddNames({ roles, users, groups }: Policy): Finding[] {
+  const kinds = { role: roles, user: users, group: groups } as const
+  return Object.entries(kinds).flatMap(([kind, all]) =>
+    [...all.values()].flatMap(({ name, place }) =>
+      /^\s|\s$|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)
+        ? [
+            finding(
+              'odd-name',
+              place,
+              `the name of the ${kind} ${quoted(name)} has spaces around it, or what cannot be seen`,
+            ),
+          ]
+        : [],
+    ),
+  )
+}

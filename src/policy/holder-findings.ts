@@ -1,0 +1,137 @@
+import { capabilitiesOf, rootName } from '../auth/built-in-roles.ts'
+import { covers, type Interval, mergeRanges } from '../auth/intervals.ts'
+import { parseRangeSpec } from '../auth/range-spec.ts'
+import type { KeyRange } from '../base/key-range.ts'
+import { type Finding, finding } from './finding.ts'
+import { grantsOf, rangeText } from './grants.ts'
+import type { GroupPolicy, Policy, RolePolicy, UserPolicy } from './policy.ts'
+import { fileBegin, quoted } from './problem.ts'
+import type { RangeVerb } from './schema.ts'
+
+/** What all grants of a role together are good for. */
+export interface RoleReach {
+  readonly role: RolePolicy
+  readonly reads: readonly Interval[]
+  readonly writes: readonly Interval[]
+  readonly users: readonly UserPolicy[]
+  readonly groups: readonly GroupPolicy[]
+}
+
+/** So many users are taken for "everybody". */
+const many = 3
+/** Who has more roles is not looked at for one too many: each would be compared with all others. */
+const comparedRolesMax = 64
+
+const wide: readonly KeyRange[] = [parseRangeSpec({ all: true }), parseRangeSpec({ prefix: '/' })]
+
+export function reachesOf(policy: Policy): ReadonlyMap<string, RoleReach> {
+  const holders = <T extends { readonly roles: readonly string[] }>(all: Iterable<T>): Map<string, T[]> => {
+    const byRole = new Map<string, T[]>()
+    for (const holder of all) {
+      for (const name of holder.roles) {
+        const known = byRole.get(name)
+        if (known === undefined) byRole.set(name, [holder])
+        else known.push(holder)
+      }
+    }
+    return byRole
+  }
+  const users = holders(policy.users.values())
+  const groups = holders(policy.groups.values())
+  return new Map(
+    [...policy.roles.values()].map((role) => {
+      const grants = grantsOf(policy, role.name)
+      const of = (verb: RangeVerb): Interval[] =>
+        mergeRanges(grants.filter(({ verbs }) => verbs.has(verb)).map(({ range }) => range))
+      const reach = { role, reads: of('read'), writes: of('write') }
+      return [role.name, { ...reach, users: users.get(role.name) ?? [], groups: groups.get(role.name) ?? [] }]
+    }),
+  )
+}
+
+/** Roles that are good for too much, for too many, or for nothing. */
+export function roleFindings(
+  { role, reads, writes, users, groups }: RoleReach,
+  extended: ReadonlySet<string>,
+): Finding[] {
+  const found: Finding[] = []
+  const name = quoted(role.name)
+  const read = wide.find((range) => covers(reads, range))
+  const written = wide.find((range) => covers(writes, range))
+  const most = written ?? read
+  if (most !== undefined) {
+    const what = `${written === undefined ? 'read' : 'write'} ${rangeText(most)}`
+    for (const group of groups) {
+      const message = `whoever is in the group ${quoted(group.name)} may ${what}, by the role ${name}`
+      found.push(finding('all-keys-to-group', group.place, message))
+    }
+    if (users.length >= many) {
+      found.push(finding('all-keys-to-many', role.place, `${users.length} users may ${what}, by the role ${name}`))
+    } else if (written !== undefined) {
+      found.push(finding('all-keys-written', role.place, `the role ${name} may ${what}`))
+    }
+  }
+  if (reads.length === 0 && writes.length === 0) {
+    found.push(finding('role-without-permissions', role.place, `the role ${name} is good for nothing`))
+  }
+  if (users.length === 0 && groups.length === 0 && !extended.has(role.name)) {
+    found.push(finding('unused-role', role.place, `nobody has the role ${name}`))
+  }
+  return found
+}
+
+/** Users and groups with too little or too much. */
+export function holderFindings(policy: Policy, reaches: ReadonlyMap<string, RoleReach>): Finding[] {
+  const found: Finding[] = []
+  const administrators = [...policy.users.values()].filter(({ roles }) => roles.includes(rootName))
+  if (policy.users.get(rootName)?.roles.includes(rootName) !== true) {
+    const message = 'there is no user root with the role root here: auth cannot be on without it'
+    found.push(finding('no-administrator', fileBegin, message))
+  }
+  if (administrators.length > many) {
+    const message = `${administrators.length} users have the role root: the built-in roles need not be so wide`
+    found.push(finding('root-to-many', administrators[many]!.place, message))
+  }
+  for (const { name, roles, place } of policy.users.values()) {
+    const who = `the user ${quoted(name)}`
+    if (roles.length === 0) found.push(finding('user-without-roles', place, `${who} may do nothing`))
+    for (const role of redundantRoles(roles, reaches)) {
+      found.push(finding('redundant-role', place, `${who} may all that the role ${quoted(role)} allows without it`))
+    }
+  }
+  for (const { name, roles, place } of policy.groups.values()) {
+    const who = `the group ${quoted(name)}`
+    if (roles.length === 0) found.push(finding('group-without-roles', place, `${who} is good for nothing`))
+    if (roles.includes(rootName)) {
+      found.push(finding('root-to-group', place, `whoever is in ${who} may everything`))
+    } else if (capabilitiesOf(roles).has('backup')) {
+      found.push(finding('snapshot-to-group', place, `whoever is in ${who} may take all data with them, as a snapshot`))
+    }
+  }
+  return found
+}
+
+/** Roles that could be taken away, one after the other, without anything being lost. */
+function redundantRoles(roles: readonly string[], reaches: ReadonlyMap<string, RoleReach>): string[] {
+  if (roles.length > comparedRolesMax) return []
+  if (roles.includes(rootName)) return roles.filter((role) => role !== rootName)
+  const needed = new Set(roles)
+  const redundant: string[] = []
+  for (const name of roles) {
+    const reach = reaches.get(name)
+    // What a built-in role is good for is not keys.
+    if (reach === undefined || (reach.reads.length === 0 && reach.writes.length === 0)) continue
+    const others = [...needed].filter((other) => other !== name).flatMap((other) => reaches.get(other) ?? [])
+    const union = (of: 'reads' | 'writes'): Interval[] => mergeRanges(others.flatMap((other) => other[of].map(asRange)))
+    const isIn = (of: 'reads' | 'writes'): boolean => {
+      const all = union(of)
+      return reach[of].every((interval) => covers(all, asRange(interval)))
+    }
+    if (!isIn('reads') || !isIn('writes')) continue
+    needed.delete(name)
+    redundant.push(name)
+  }
+  return redundant
+}
+
+export const asRange = ({ start, end }: Interval): KeyRange => ({ start, end, isPoint: false })

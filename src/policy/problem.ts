@@ -1,0 +1,39 @@
+/** Where in a policy file: both from 1. */
+export interface Place {
+  readonly line: number
+  readonly column: number
+}
+
+/** One thing that is wrong. */
+export interface Problem {
+  readonly place: Place
+  /** One line. */
+  readonly message: string
+}
+
+export const fileBegin: Place = { line: 1, column: 1 }
+
+/** What cannot be read as a policy. Nothing is taken from a file that has a problem. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError'
+  /** At least one, in order of their places. */
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[], options?: { cause?: unknown }) {
+    const sorted = [...problems].sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
+    const { place, message } = sorted[0]!
+    const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : ''
+    super(`${placeText(place)}: ${message}${more}`, options)
+    this.problems = sorted
+  }
+}
+
+export const placeText = ({ line, column }: Place): string => `${line}:${column}`
+
+/** A name from a file or a cluster as it may reach a terminal: in quotes, with what does not print escaped. */
+export const quoted = (name: string): string =>
+  JSON.stringify(name.length > shownCharactersMax ? `${name.slice(0, shownCharactersMax)}…` : name).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => [...character].map((each) => `\\u{${each.codePointAt(0)!.toString(16)}}`).join(''),
+  )
+const shownCharactersMax = 120
