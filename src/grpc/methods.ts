@@ -10,6 +10,7 @@ import type { Login, PasswordHasher } from '../service/login.ts'
 import { alarm, downgrade, status } from '../service/maintenance.ts'
 import type { WatchHandler } from '../service/own-watch.ts'
 import { reflect } from '../service/reflection.ts'
+import { policyApply, policyGet } from '../service/policies.ts'
 import { TurnQueue } from '../service/turn-queue.ts'
 import { authRows } from './auth-methods.ts'
 import {
@@ -128,8 +129,8 @@ export function methodTable({ watch, health, reflection, login, passwords }: Tab
       WhoAmI: { kind: 'notBuilt', access: 'known', onLearner: 'serve', label: 'tokens.who_am_i' },
     },
     'leasehold.v1.Policies': {
-      Get: { kind: 'notBuilt', access: 'audit', onLearner: 'refuse', label: 'policies.get' },
-      Apply: { kind: 'notBuilt', access: 'root', onLearner: 'refuse', label: 'policies.apply' },
+      Get: { kind: 'unary', handler: policyGet, access: 'audit', onLearner: 'refuse', label: 'policies.get' },
+      Apply: { kind: 'unary', handler: policyApply, access: 'root', onLearner: 'refuse', label: 'policies.apply' },
     },
     'v3lockpb.Lock': {
       Lock: { kind: 'unary', handler: lockInTurn, access: 'keys', onLearner: 'refuse', label: 'lock.lock' },
