@@ -2,6 +2,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { limits } from '../base/limits.ts'
 import { Code } from '../errors.ts'
+import { thumbprintOfPeer } from '../security/client-thumbprint.ts'
 import type { Credentials } from '../service/call.ts'
 import { StatusError } from '../service/status-error.ts'
 import { SessionGuard, type SessionGuardOptions } from './session-guard.ts'
@@ -41,7 +42,8 @@ export class ClientConnection {
   ) {
     this.session = session
     this.socket = socket
-    this.credentials = { token: null, commonName, address: socket.remoteAddress ?? '' }
+    const certificateSha256 = thumbprintOfPeer(socket)
+    this.credentials = { token: null, commonName, certificateSha256, address: socket.remoteAddress ?? '' }
     this.#all = all
     this.#guard = new SessionGuard(session, socket, options)
   }

@@ -14,7 +14,6 @@ const noToken = 'too long'
 export function credentialsOf(headers: IncomingHttpHeaders, connection: ClientConnection): Credentials {
   const token = firstValue(headers, 'token') ?? firstValue(headers, 'authorization')
   if (token === undefined) return connection.credentials
-  const { commonName, address } = connection.credentials
   const isTooLong = token.length > limits.authTokenBytesMax
-  return { token: isTooLong ? noToken : token.replace(bearer, ''), commonName, address }
+  return { ...connection.credentials, token: isTooLong ? noToken : token.replace(bearer, '') }
 }

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } fr
 import { readFileSync, statSync } from 'node:fs'
 import { jwtVerify, SignJWT } from 'jose'
 import type { JwtConfig } from '../config/auth-token.ts'
+import { keyProblem } from './token-algorithms.ts'
 
 /** What is wrong with the keys, in one line that names the file. */
 export class JwtKeyError extends Error {
@@ -20,10 +21,6 @@ export interface JwtClaims {
 /** No token is taken for longer than this, whoever issued it. */
 const lifetimeMsMax = 24 * 60 * 60 * 1000
 const clockToleranceMs = 60_000
-const rsaBitsMin = 2048
-
-const curves: Readonly<Record<string, string>> = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' }
-const secretBytesMin: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 }
 
 /** Issues and verifies JSON Web Tokens with one key and one algorithm, which a token cannot choose. */
 export class Jwt {
@@ -51,7 +48,7 @@ export class Jwt {
       [publicKey, publicKeyFile ?? privateKeyFile],
       [privateKey, privateKeyFile],
     ] as const) {
-      const problem = key === null ? null : problemOf(key, algorithm)
+      const problem = key === null ? null : keyProblem(key, algorithm)
       if (problem !== null) throw new JwtKeyError(`${file}: ${problem}`)
     }
     const jwt = new Jwt(config, publicKey, privateKey)
@@ -108,20 +105,4 @@ function readKey(path: string, kind: 'public' | 'private' | 'secret'): KeyObject
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
     throw new JwtKeyError(`${path}: not a ${kind} key: ${code}`, { cause: error })
   }
-}
-
-/** Null if the key is one for the algorithm, and strong enough. */
-function problemOf(key: KeyObject, algorithm: string): string | null {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
-  if (algorithm.startsWith('HS')) {
-    const least = secretBytesMin[algorithm] ?? 0
-    return (key.symmetricKeySize ?? 0) < least ? `a secret for ${algorithm} needs ${least} bytes` : null
-  }
-  if (algorithm.startsWith('RS') || algorithm.startsWith('PS')) {
-    if (type !== 'rsa') return `${algorithm} needs an RSA key, not ${type}`
-    return (details?.modulusLength ?? 0) < rsaBitsMin ? `an RSA key needs ${rsaBitsMin} bits` : null
-  }
-  if (algorithm === 'EdDSA') return type === 'ed25519' ? null : `EdDSA needs an Ed25519 key, not ${type}`
-  const curve = curves[algorithm]
-  return type === 'ec' && details?.namedCurve === curve ? null : `${algorithm} needs a key on the curve ${curve}`
 }

@@ -8,13 +8,17 @@ import type { Call } from './call.ts'
 import { type JwtKeys, KnownJwts } from './known-jwts.ts'
 import { KnownTokens } from './known-tokens.ts'
 import type { Member } from './member.ts'
-import type { TokenKind } from './token-kind.ts'
+import { SignedTokens, type TokenKeys } from './signed-tokens.ts'
+import type { ShownToken, TokenKind } from './token-kind.ts'
+import { TokenKinds } from './token-kinds.ts'
 
 /** Who may do what, as one serving thread knows it. */
 export class Access {
   readonly #member: Member
   readonly #rules = new AccessRules()
   #tokens: TokenKind
+  /** Null: no signed tokens but those that users log in for. */
+  #keys: TokenKeys | null = null
 
   constructor(member: Member) {
     this.#member = member
@@ -24,6 +28,16 @@ export class Access {
   /** From now on tokens are signed ones. */
   useJwt(keys: JwtKeys): void {
     this.#tokens = new KnownJwts(this.#member, keys)
+  }
+
+  /** From now on signed tokens of these keys are taken, too. After `useJwt`. */
+  useKeys(keys: TokenKeys): void {
+    this.#keys = keys
+    this.#tokens = new TokenKinds(this.#tokens, new SignedTokens(this.#member, keys))
+  }
+
+  get keys(): TokenKeys | null {
+    return this.#keys
   }
 
   /** The rules of `view`. */
@@ -39,10 +53,15 @@ export class Access {
    */
   identify(rules: AccessRules, view: ReadView, { credentials }: Call): Caller {
     if (credentials === 'member') return memberCaller
-    if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token)
+    if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token, credentials)
     if (credentials.commonName === null || credentials.commonName === '') return anonymous
     const rights = rules.userNamed(view, credentials.commonName)
     return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), token: null, scope: null }
+  }
+
+  /** What the token says with which the caller has just been identified; null if none came. */
+  shown({ credentials }: Call): ShownToken | null {
+    return credentials === 'member' || credentials.token === null ? null : this.#tokens.shown(credentials.token)
   }
 
   /** Null if this member can judge the call's token; else when it can: the token may be news to it. */

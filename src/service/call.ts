@@ -4,6 +4,8 @@ export interface Credentials {
   readonly token: string | null
   /** The common name of its verified certificate, where certificates say who users are; null: it has none, or they do not. */
   readonly commonName: string | null
+  /** Base64url of the SHA-256 of that certificate; null: it showed none. */
+  readonly certificateSha256: string | null
   /** Where it calls from; empty if that is not known. */
   readonly address: string
 }

@@ -5,7 +5,7 @@ import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import type { Member } from './member.ts'
-import type { TokenKind } from './token-kind.ts'
+import type { ShownToken, TokenKind } from './token-kind.ts'
 
 export interface JwtClaims {
   readonly username: string
@@ -36,6 +36,10 @@ export class KnownJwts implements TokenKind {
     this.#keys = keys
   }
 
+  has(token: string): boolean {
+    return this.#known.has(token)
+  }
+
   whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
     return this.#known.has(token) || !rulesNow().enabled ? null : this.#verify(token, rulesNow)
   }
@@ -59,5 +63,9 @@ export class KnownJwts implements TokenKind {
       }
     } else this.#known.delete(token)
     throw new EtcdError('invalidAuthToken')
+  }
+
+  shown(token: string): ShownToken {
+    return { expiresMs: this.#known.get(token)?.expiresMs ?? 0, signed: null }
   }
 }

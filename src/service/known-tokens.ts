@@ -9,7 +9,7 @@ import { getApplied } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { AuthChange, type AuthToken } from '../wire/gen/internal.ts'
 import type { Member } from './member.ts'
-import type { TokenKind } from './token-kind.ts'
+import type { ShownToken, TokenKind } from './token-kind.ts'
 
 /** Simple tokens as etcd's: 16 letters that nobody can guess, and the index of the log entry that issued it. */
 const form = /^([A-Za-z]{16})\.([1-9][0-9]{0,15})$/
@@ -28,6 +28,8 @@ interface KnownToken {
 
 const markOf = ({ revision }: AuthToken): TokenMark => ({ revision: Number(revision), issuedMs: 0, ids: [] })
 
+const forAsLongAsItIsUsed: ShownToken = { expiresMs: null, signed: null }
+
 const endOf = ({ row, renewedUntilMs }: KnownToken): number => Math.max(Number(row.expires_ms), renewedUntilMs)
 
 /** The tokens that one serving thread has looked up: what they stand for is in the state, equal on all members. */
@@ -39,6 +41,14 @@ export class KnownTokens implements TokenKind {
   constructor(member: Member, nowMs: () => number = Date.now) {
     this.#member = member
     this.#nowMs = nowMs
+  }
+
+  has(token: string): boolean {
+    return this.#known.has(token)
+  }
+
+  shown(): ShownToken {
+    return forAsLongAsItIsUsed
   }
 
   /** A token ends in the index of the log entry without which it cannot be judged. */

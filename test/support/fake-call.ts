@@ -1,6 +1,11 @@
 import type { Call, Credentials } from '../../src/service/call.ts'
 
-export const noCredentials: Credentials = { token: null, commonName: null, address: '127.0.0.1' }
+export const noCredentials: Credentials = {
+  token: null,
+  commonName: null,
+  certificateSha256: null,
+  address: '127.0.0.1',
+}
 
 /** A call that somebody waits for, until `end`. */
 export function fakeCall(credentials: Call['credentials'] = noCredentials): Call & { end(): void } {

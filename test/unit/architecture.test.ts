@@ -17,6 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   lease: ['base', 'errors.ts', 'mvcc'],
   auth: ['base', 'errors.ts', 'wire', 'mvcc'],
   apply: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth'],
+  audit: ['base', 'errors.ts', 'wire', 'mvcc', 'auth'],
   policy: ['base', 'wire', 'mvcc', 'auth'],
   // Engine.
   replica: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'service', 'threads'],
@@ -27,8 +28,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   storage: ['base', 'wire', 'raft', 'mvcc', 'replica'],
   x509: ['base'],
   security: ['base', 'config', 'x509'],
+  tokens: ['base', 'auth', 'config', 'security'],
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
-  grpc: ['base', 'errors.ts', 'wire', 'auth', 'service', 'config', 'security'],
+  grpc: ['base', 'errors.ts', 'wire', 'auth', 'service', 'config', 'security', 'tokens'],
   http: ['base', 'mvcc', 'service', 'security'],
   threads: [
     ...['base', 'errors.ts', 'wire', 'mvcc', 'auth', 'apply', 'service', 'replica'],
@@ -39,10 +41,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'own-certificates.ts': ['base', 'config', 'pki'],
   'node.ts': [
     ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica', 'service'],
-    ...['config', 'logging', 'storage', 'security', 'peer', 'grpc', 'http', 'threads'],
+    ...['config', 'logging', 'storage', 'security', 'tokens', 'peer', 'grpc', 'http', 'threads'],
     ...['metrics', 'own-certificates.ts'],
   ],
-  cli: ['base', 'wire', 'config', 'logging', 'x509', 'policy', 'pki', 'node.ts'],
+  cli: ['base', 'wire', 'auth', 'config', 'tokens', 'logging', 'x509', 'policy', 'pki', 'node.ts'],
 }
 
 /**
@@ -52,6 +54,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const typeOnly: Readonly<Record<string, readonly string[]>> = {
   mvcc: ['apply'],
   replica: ['service', 'threads'],
+  tokens: ['service'],
 }
 
 const pureCores = ['base', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'wire']
@@ -155,7 +158,7 @@ test('only cli and config read the command line and the environment', () => {
 for (const [library, parts] of Object.entries({
   lmdb: ['storage'],
   '@grpc/grpc-js': ['cli'],
-  jose: ['security'],
+  jose: ['security', 'tokens'],
   bcryptjs: ['security'],
   'node-forge': ['pki'],
   pino: ['logging'],

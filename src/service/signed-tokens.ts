@@ -1,0 +1,166 @@
+import type { AccessRules } from '../auth/access-rules.ts'
+import { isTokenGood } from '../auth/authorize.ts'
+import type { Caller, TokenMark } from '../auth/caller.ts'
+import { getGroup } from '../auth/records.ts'
+import type { Scope } from '../auth/scope.ts'
+import { limits } from '../base/limits.ts'
+import { EtcdError } from '../errors.ts'
+import type { ReadView } from '../mvcc/view.ts'
+import type { Credentials } from './call.ts'
+import type { Member } from './member.ts'
+import type { ShownToken, TokenKind } from './token-kind.ts'
+
+/** What a token says that a trusted key has signed, that is for this cluster, and whose time had not passed. */
+export interface VerifiedToken {
+  /** Whether it is of the cluster's own keys; else of the outside issuer. */
+  readonly isOurs: boolean
+  /** A user, or whoever the outside issuer speaks of. */
+  readonly name: string
+  /** Null: a user. */
+  readonly groups: readonly string[] | null
+  /** Null: it does not say which user of that name. */
+  readonly userId: number | null
+  /** By which it is revoked and recorded. */
+  readonly id: string
+  /** Ids of the tokens that it was derived from, nearest first. */
+  readonly ancestors: readonly string[]
+  readonly mark: TokenMark
+  readonly scope: Scope | null
+  /** Base64url of the SHA-256 of the only certificate with which it is good; null: with any, and without. */
+  readonly certificate: string | null
+  /** Wall clock, both. */
+  readonly notBeforeMs: number
+  readonly expiresMs: number
+}
+
+/** What a new token is to say. It is given an id, and is good from now on. */
+export interface NewToken
+  extends Pick<VerifiedToken, 'name' | 'groups' | 'userId' | 'ancestors' | 'scope' | 'certificate' | 'expiresMs'> {
+  readonly revision: number | null
+}
+
+/** The keys of tokens, as `tokens/` has them. */
+export interface TokenKeys {
+  /** Another number whenever a key has come or gone: what was verified before has to be verified again. */
+  readonly generation: number
+  /** No token of these keys lives longer. */
+  readonly lifetimeMsMax: number
+  /** Whether a token claims to be one of these issuers'; tokens of all kinds come here, and what else may come as one. */
+  claims(token: string): boolean
+  /** Null for one that is not good, for whatever reason. */
+  verify(token: string): Promise<VerifiedToken | null>
+  /** Null if there is no key to sign with. */
+  sign(token: NewToken): Promise<{ readonly token: string; readonly id: string } | null>
+  /** The keys that verify the cluster's own tokens, as a JWK set. */
+  published(): string
+}
+
+interface Known {
+  readonly token: VerifiedToken
+  /** Who that is by the rules of this version; null: nobody yet. */
+  caller: Caller | null
+  version: number
+}
+
+/**
+ * The signed tokens that one serving thread has verified, until they expire or the keys change. What a token says is held
+ * against the rules of each state anew whenever these have changed. Only good ones are remembered: bad ones, however many,
+ * push nothing out.
+ */
+export class SignedTokens implements TokenKind {
+  readonly keys: TokenKeys
+  readonly #member: Member
+  readonly #nowMs: () => number
+  readonly #known = new Map<string, Known>()
+  readonly #verifying = new Map<string, Promise<void>>()
+  #generation: number
+
+  constructor(member: Member, keys: TokenKeys, nowMs: () => number = Date.now) {
+    this.#member = member
+    this.keys = keys
+    this.#nowMs = nowMs
+    this.#generation = keys.generation
+  }
+
+  has(token: string): boolean {
+    return this.#known.has(token)
+  }
+
+  /** @throws EtcdError tooManyRequests. */
+  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
+    this.#forgetOldKeys()
+    if (this.#known.has(token) || !rulesNow().enabled) return null
+    const verifying = this.#verifying.get(token)
+    if (verifying !== undefined) return verifying
+    if (this.#verifying.size >= limits.tokensVerifyingMax) throw new EtcdError('tooManyRequests')
+    const begun = this.#verify(token, rulesNow).finally(() => this.#verifying.delete(token))
+    this.#verifying.set(token, begun)
+    return begun
+  }
+
+  async #verify(token: string, rulesNow: () => AccessRules): Promise<void> {
+    let verified: VerifiedToken | null
+    let generation: number
+    do {
+      generation = this.keys.generation
+      verified = await this.keys.verify(token)
+      // It may be the token itself for which new keys were fetched.
+    } while (generation !== this.keys.generation)
+    if (verified === null) return
+    this.#forgetOldKeys()
+    this.#known.set(token, { token: verified, caller: null, version: -1 })
+    if (this.#known.size > limits.authTokensRememberedMax) this.#known.delete(this.#known.keys().next().value!)
+    // It speaks of users that this member has not heard of yet. Whatever comes of it: the handler finds out in its turn.
+    const { revision } = verified.mark
+    if (revision !== null && revision > Number(rulesNow().revision)) await this.#member.readBarrier().catch(() => {})
+  }
+
+  /** @throws EtcdError invalidAuthToken. */
+  callerOf(rules: AccessRules, view: ReadView, token: string, credentials: Credentials): Caller {
+    const known = this.#goodOne(token, credentials)
+    if (known === null) throw new EtcdError('invalidAuthToken')
+    if (known.caller === null || known.version !== rules.version) {
+      known.caller = callerBy(rules, view, known.token)
+      known.version = rules.version
+    }
+    if (known.caller === null) throw new EtcdError('invalidAuthToken')
+    return known.caller
+  }
+
+  shown(token: string): ShownToken {
+    const signed = this.#known.get(token)?.token ?? null
+    if (signed === null) throw new EtcdError('invalidAuthToken')
+    return { expiresMs: signed.expiresMs, signed }
+  }
+
+  #goodOne(token: string, { certificateSha256 }: Credentials): Known | null {
+    this.#forgetOldKeys()
+    const known = this.#known.get(token)
+    if (known === undefined) return null
+    if (this.#nowMs() >= known.token.expiresMs) {
+      this.#known.delete(token)
+      return null
+    }
+    const { certificate } = known.token
+    return certificate === null || certificate === certificateSha256 ? known : null
+  }
+
+  #forgetOldKeys(): void {
+    if (this.#generation === this.keys.generation) return
+    this.#generation = this.keys.generation
+    this.#known.clear()
+  }
+}
+
+/** Null if the token is nobody's by these rules: its user is gone, another one of that name, or it is void. */
+function callerBy(rules: AccessRules, view: ReadView, token: VerifiedToken): Caller | null {
+  const { name, groups, userId, mark, scope } = token
+  if (groups !== null) {
+    const meant = groups.filter((group) => getGroup(view, group) !== null).slice(0, limits.callerGroupsMax)
+    return { kind: 'groups', name, groups: meant, token: mark, scope }
+  }
+  const rights = rules.userNamed(view, name)
+  if (rights === null || !isTokenGood(rules, rights, mark)) return null
+  const id = Number(rights.user.id)
+  return userId === null || userId === id ? { kind: 'user', id, token: mark, scope } : null
+}

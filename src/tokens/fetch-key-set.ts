@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { request as requestPlain } from 'node:http'
+import { request as requestSecure } from 'node:https'
+import { limits } from '../base/limits.ts'
+import { TokenKeyError } from './token-key-error.ts'
+
+/**
+ * Asks for a key set over HTTP. Follows nothing: the address is the operator's word.
+ *
+ * @param url https, or http to this machine.
+ * @param caFile authorities that the server's certificate must be of; null: those of the program.
+ * @throws TokenKeyError also if it takes too long, or is too much.
+ */
+export function fetchKeySetText(url: string, caFile: string | null): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (reason: string): void => reject(new TokenKeyError(`${url}: ${reason}`))
+    const isSecure = url.startsWith('https:')
+    const ca = caFile === null || !isSecure ? {} : { ca: readFileSync(caFile) }
+    const options = {
+      ...ca,
+      minVersion: 'TLSv1.2' as const,
+      // A connection of its own: nothing is left open between two questions minutes apart.
+      agent: false,
+      headers: { accept: 'application/jwk-set+json, application/json' },
+      signal: AbortSignal.timeout(limits.keySetFetchMsMax),
+    }
+    const asking = (isSecure ? requestSecure : requestPlain)(url, options, (response) => {
+      if (response.statusCode !== 200) {
+        response.destroy()
+        fail(`answered with status ${response.statusCode}`)
+        return
+      }
+      const pieces: Buffer[] = []
+      let bytes = 0
+      response.on('data', (piece: Buffer) => {
+        bytes += piece.length
+        pieces.push(piece)
+        if (bytes <= limits.tokenKeysBytesMax) return
+        response.destroy()
+        fail('too large for a key set')
+      })
+      response.on('end', () => resolve(Buffer.concat(pieces).toString('utf8')))
+      response.on('error', (error) => fail(error.message))
+    })
+    asking.on('error', (error) => fail(error.message))
+    asking.end()
+  })
+}
