@@ -1,0 +1,94 @@
+import {
+  chmodSync,
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { fileName, fileNumber } from './seal.ts'
+
+export interface TrailFile {
+  readonly size: number
+  /** All of it or an error, after which it is not known how much. */
+  write(bytes: Uint8Array, position: number): void
+  truncate(size: number): void
+  /** Returns when what was written is on stable storage. */
+  sync(): void
+  close(): void
+}
+
+/** The folder of a trail, so that tests can make each call fail. All calls throw the system's errors. */
+export interface TrailFolder {
+  /** Numbers of the files that are there, in order. */
+  list(): number[]
+  read(file: number): Buffer
+  open(file: number, how: 'create' | 'append'): TrailFile
+  remove(file: number): void
+  /** Makes creations and removals durable. */
+  sync(): void
+}
+
+/** For whoever wants to verify: it is copied from here once, and kept elsewhere. */
+export const publicKeyFile = 'audit-key.pub.pem'
+
+/** Makes it, with mode 0700. @throws Error in one line. */
+export function openTrailFolder(dir: string, publicPem: string): TrailFolder {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+    if ((statSync(dir).mode & 0o077) !== 0) throw new Error('may be entered by others: run chmod 700 on it')
+    writeFileSync(join(dir, publicKeyFile), publicPem, { mode: 0o600 })
+    chmodSync(join(dir, publicKeyFile), 0o600)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new Error(`the folder of the audit trail, ${dir}: ${code ?? message}`, { cause: error })
+  }
+  return readTrailFolder(dir)
+}
+
+export function readTrailFolder(dir: string): TrailFolder {
+  const pathOf = (file: number): string => join(dir, fileName(file))
+  return {
+    list: () =>
+      readdirSync(dir)
+        .flatMap((name) => fileNumber(name) ?? [])
+        .sort((a, b) => a - b),
+    read: (file) => readFileSync(pathOf(file)),
+    open: (file, how) => openFile(pathOf(file), how === 'create' ? 'wx' : 'r+'),
+    remove: (file) => unlinkSync(pathOf(file)),
+    sync() {
+      const descriptor = openSync(dir, 'r')
+      try {
+        fsyncSync(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+    },
+  }
+}
+
+function openFile(path: string, flags: string): TrailFile {
+  const descriptor = openSync(path, flags, 0o600)
+  return {
+    get size() {
+      return fstatSync(descriptor).size
+    },
+    write(bytes, position) {
+      for (let written = 0; written < bytes.length; ) {
+        written += writeSync(descriptor, bytes, written, bytes.length - written, position + written)
+      }
+    },
+    truncate: (size) => ftruncateSync(descriptor, size),
+    sync: () => fdatasyncSync(descriptor),
+    close: () => closeSync(descriptor),
+  }
+}
