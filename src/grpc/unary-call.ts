@@ -3,6 +3,7 @@ import { Code } from '../errors.ts'
 import { accessOf } from '../service/access.ts'
 import { refuseOnLearner, refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from '../service/admission.ts'
 import type { Answer } from '../service/answer.ts'
+import { isDenial } from '../service/caught-up.ts'
 import { StatusError } from '../service/status-error.ts'
 import { admitToMethod } from './admit-to-method.ts'
 import { type CallHead, firstValue } from './call-head.ts'
@@ -15,6 +16,8 @@ import { okStatus } from './status.ts'
 export class UnaryCall extends ServerCall {
   readonly #method: MethodOf<'unary'>
   #request: Uint8Array | null = null
+  /** What is asked for once more if the caller may not; null: it was asked for again. */
+  #served: Uint8Array | null = null
 
   constructor(
     method: MethodOf<'unary'>,
@@ -62,24 +65,45 @@ export class UnaryCall extends ServerCall {
   #handle(request: Uint8Array): void {
     if (this.isOver) return
     const { member } = this.context
+    this.#served = request
     try {
       if (this.#method.onLearner === 'refuse') refuseOnLearner(member)
       if (firstValue(this.head.headers, requireLeaderKey) === requireLeaderValue) refuseWithoutLeader(member)
-      const waiting = accessOf(member).whenTokenIsKnown(this.life)
-      if (waiting === null) this.#serve(request)
-      else waiting.then(() => this.guarded(() => this.#serve(request)))
+      this.#serveOnceKnown(request)
     } catch (error) {
       this.fail(error)
     }
   }
 
+  #serveOnceKnown(request: Uint8Array): void {
+    const waiting = accessOf(this.context.member).whenTokenIsKnown(this.life)
+    if (waiting === null) this.#serve(request)
+    else waiting.then(() => this.#serve(request))
+  }
+
   #serve(request: Uint8Array): void {
     if (this.isOver) return
     const { member } = this.context
-    admitToMethod(member, this.life, this.#method.access)
-    const answer = this.#method.handler(member, request, this.life)
-    if (answer instanceof Promise) answer.then(this.#answer).catch(this.#fail)
-    else this.answer(answer, okStatus)
+    try {
+      admitToMethod(member, this.life, this.#method.access)
+      const answer = this.#method.handler(member, request, this.life)
+      if (answer instanceof Promise) answer.then(this.#answer).catch(this.#refused)
+      else this.answer(answer, okStatus)
+    } catch (error) {
+      this.#refused(error)
+    }
+  }
+
+  /** Nobody is told that they may not before this member has caught up: see `service/caught-up.ts`. */
+  readonly #refused = (error: unknown): void => {
+    const request = this.#served
+    this.#served = null
+    if (request === null || this.isOver || !isDenial(error)) {
+      this.fail(error)
+      return
+    }
+    const again = (): void => this.guarded(() => this.#serveOnceKnown(request))
+    this.context.member.readBarrier().then(again, this.#fail)
   }
 
   readonly #answer = (answer: Answer): void => this.answer(answer, okStatus)

@@ -2,9 +2,9 @@ import { writingLease } from '../auth/operation.ts'
 import { leaseId, noMember } from '../base/ids.ts'
 import { EtcdError } from '../errors.ts'
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from '../wire/gen/rpc.ts'
-import { admit } from './access.ts'
 import { refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from './admission.ts'
 import type { Call } from './call.ts'
+import { admitCaughtUp } from './caught-up.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { respond } from './respond.ts'
@@ -57,10 +57,11 @@ export function leaseKeepAlive(
   }
   const renew = async (message: Uint8Array): Promise<void> => {
     const { ID } = decodeRequest(LeaseKeepAliveRequest, message)
-    admit(member, call, () => writingLease(leaseId(ID)))
     const renewal: Renewal = { answer: null }
     renewals.push(renewal)
     if (renewals.length >= renewalsMax) stream.pause?.()
+    const admitted = admitCaughtUp(member, call, () => writingLease(leaseId(ID)))
+    if (admitted instanceof Promise) await admitted
     // The revision from before the renewal, as in etcd: the answer must not claim to know of anything later.
     const revision = member.revision()
     const ttlSeconds = await member.renewLease(leaseId(ID))
