@@ -1,0 +1,175 @@
+import type { Dice } from '../sim/dice.ts'
+import { type AuthModel, builtInRoles, type Change, type Kind, type Who } from './auth-model.ts'
+import { emptyRanges, namedKeys, ranges, type WireRange } from './keys.ts'
+import type { Op, Request } from './request.ts'
+
+/** Every name is also the common name of a certificate; of `nobody`, no user ever is. */
+export const userNames = ['root', 'ann', 'bob', 'cy'] as const
+export const certificateNames = [...userNames, 'nobody'] as const
+const roleNames = ['r1', 'r2', 'r3']
+/** What may be attached to leases; what writes in the background leaves these alone. */
+export const leasedKeys: readonly string[] = ['a', 'b', 'c\0']
+export const backgroundKeys: readonly string[] = namedKeys.filter((key) => !leasedKeys.includes(key))
+
+/** A token that was once issued, good or not by now. */
+export interface KnownToken {
+  readonly number: number
+  readonly user: string
+}
+
+/** Random requests and changes, from what the rules are at that moment: mostly such as make a difference. */
+export class RandomRequests {
+  readonly #dice: Dice
+  readonly #name: string
+  #values = 0
+  #passwords = 0
+  #leases = 0
+
+  /** @param name of the values that are put: nobody else's. */
+  constructor(dice: Dice, name = 'v') {
+    this.#dice = dice
+    this.#name = name
+  }
+
+  /** What makes the beginning: a root that may switch auth on, and somebody with something. */
+  *setUp(): Generator<Change> {
+    for (const user of userNames) yield { kind: 'addUser', user, password: this.password(user) }
+    yield { kind: 'grantRole', user: 'root', role: 'root' }
+    for (const role of roleNames) yield { kind: 'addRole', role }
+    yield { kind: 'grantPermission', role: 'r1', range: { key: 'a', end: 'c' }, as: 'readwrite' }
+    yield { kind: 'grantPermission', role: 'r2', range: { key: 'b', end: '\0' }, as: 'read' }
+    yield { kind: 'grantRole', user: 'ann', role: 'r1' }
+    yield { kind: 'grantRole', user: 'bob', role: 'r2' }
+    yield { kind: 'enable' }
+  }
+
+  password(user: string): string {
+    return `${user}'s password ${++this.#passwords}`
+  }
+
+  change(model: AuthModel): Change {
+    const dice = this.#dice
+    if (!model.enabled && dice.chance(0.4)) return { kind: 'enable' }
+    const role = dice.pick(roleNames)
+    const user = dice.chance(0.04) ? 'root' : dice.pick(userNames.slice(1))
+    const roll = dice.below(100)
+    if (roll < 30) {
+      const as = dice.pick<Kind>(['read', 'write', 'readwrite'])
+      return { kind: 'grantPermission', role, range: this.#range(0.05), as }
+    }
+    if (roll < 46) {
+      const granted = model.roles.get(role) ?? []
+      const range = granted.length > 0 && dice.chance(0.9) ? dice.pick(granted).range : this.#range(0)
+      return { kind: 'revokePermission', role, range }
+    }
+    if (roll < 60) return { kind: 'grantRole', user, role: this.#role(role) }
+    if (roll < 72) {
+      const held = [...(model.users.get(user)?.roles ?? [])]
+      return { kind: 'revokeRole', user, role: held.length > 0 && dice.chance(0.9) ? dice.pick(held) : role }
+    }
+    if (roll < 78) return { kind: 'addRole', role: this.#missing(roleNames, model.roles) ?? role }
+    if (roll < 82) return { kind: 'deleteRole', role }
+    if (roll < 89) {
+      const added = this.#missing(userNames, model.users) ?? user
+      return { kind: 'addUser', user: added, password: dice.chance(0.3) ? null : this.password(added) }
+    }
+    if (roll < 92) return { kind: 'deleteUser', user }
+    if (roll < 97) return { kind: 'changePassword', user, password: this.password(user) }
+    return dice.chance(0.5) ? { kind: 'disable' } : { kind: 'enable' }
+  }
+
+  #role(usual: string): string {
+    return this.#dice.chance(0.15) ? this.#dice.pick(Object.keys(builtInRoles)) : usual
+  }
+
+  #missing(names: readonly string[], present: ReadonlyMap<string, unknown>): string | null {
+    const missing = names.filter((name) => !present.has(name))
+    return missing.length > 0 && this.#dice.chance(0.8) ? this.#dice.pick(missing) : null
+  }
+
+  #range(emptyChance: number): WireRange {
+    return this.#dice.pick(this.#dice.chance(emptyChance) ? emptyRanges : ranges)
+  }
+
+  who(tokens: readonly KnownToken[], model: AuthModel): Who {
+    const dice = this.#dice
+    const certificate = dice.pick(userNames)
+    const roll = dice.below(100)
+    if (roll < 3) return { certificate, token: 'forged' }
+    if (roll < 7) return { certificate: 'nobody', token: null }
+    const good = tokens.filter(({ number }) => model.tokens.has(number))
+    if (roll < 50 && good.length > 0) return { certificate: this.#bearer(), token: dice.pick(good).number }
+    if (roll < 58 && tokens.length > 0) return { certificate: this.#bearer(), token: dice.pick(tokens).number }
+    return { certificate, token: null }
+  }
+
+  /** Whoever shows a token: its user or another, which must make no difference. */
+  #bearer(): string {
+    return this.#dice.pick(certificateNames)
+  }
+
+  request(leases: readonly number[]): Request {
+    const dice = this.#dice
+    const roll = dice.below(100)
+    if (roll < 70) return this.op(leases)
+    if (roll < 73 || (roll < 82 && leases.length === 0)) return { kind: 'leaseGrant', lease: ++this.#leases }
+    if (roll < 77) return { kind: 'leaseRevoke', lease: dice.pick(leases) }
+    if (roll < 82) return { kind: 'leaseKeys', lease: dice.pick(leases) }
+    if (roll < 86) return { kind: 'userGet', user: dice.pick(userNames) }
+    if (roll < 90) return { kind: 'roleGet', role: dice.pick(roleNames) }
+    return { kind: dice.pick(['userList', 'roleList', 'memberList', 'status', 'alarmList', 'compact']) }
+  }
+
+  /** One operation on keys that is carried out if it is allowed. */
+  op(leases: readonly number[]): Op {
+    const roll = this.#dice.below(100)
+    if (roll < 40) return this.#get()
+    if (roll < 68) return this.#put(this.#dice.pick(namedKeys), leases)
+    return roll < 80 ? this.#delete() : this.#txn(leases, this.#dice.shuffle(namedKeys), 0)
+  }
+
+  #get(): Op {
+    return { kind: 'range', range: this.#range(0.03) }
+  }
+
+  #delete(): Op {
+    return { kind: 'delete', range: this.#range(0.03), previous: this.#dice.chance(0.4) }
+  }
+
+  #put(key: string, leases: readonly number[]): Op {
+    const lease = leasedKeys.includes(key) && leases.length > 0 && this.#dice.chance(0.6)
+    return {
+      kind: 'put',
+      key,
+      value: `${this.#name}${++this.#values}`,
+      previous: this.#dice.chance(0.3),
+      lease: lease ? this.#dice.pick(leases) : null,
+    }
+  }
+
+  /** @param keys from which puts take theirs, as no key may be written twice. Deletes go into branches of their own. */
+  #txn(leases: readonly number[], keys: string[], depth: number): Op {
+    const dice = this.#dice
+    const op = (): Op => {
+      const roll = dice.below(100)
+      const key = roll < 60 ? keys.pop() : undefined
+      if (key !== undefined) return this.#put(key, leases)
+      return roll < 75 && depth < 3 ? this.#txn(leases, keys, depth + 1) : this.#get()
+    }
+    const branch = (): Op[] => Array.from({ length: dice.below(3) }, op)
+    const compares = Array.from({ length: dice.below(3) }, () => this.#range(0))
+    const deletes = depth === 0 && dice.chance(0.2)
+    return {
+      kind: 'txn',
+      compares,
+      // Without compares there is nothing that could fail.
+      holds: compares.length === 0 || dice.chance(0.6),
+      success: deletes ? [this.#delete()] : branch(),
+      failure: branch(),
+    }
+  }
+
+  watchRange(): WireRange {
+    return this.#range(0)
+  }
+}
