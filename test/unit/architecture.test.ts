@@ -44,7 +44,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     ...['config', 'logging', 'storage', 'security', 'tokens', 'peer', 'grpc', 'http', 'threads'],
     ...['metrics', 'own-certificates.ts'],
   ],
-  cli: ['base', 'wire', 'auth', 'config', 'tokens', 'logging', 'x509', 'policy', 'pki', 'node.ts'],
+  cli: ['base', 'errors.ts', 'wire', 'auth', 'config', 'tokens', 'logging', 'x509', 'policy', 'pki', 'node.ts'],
 }
 
 /**
