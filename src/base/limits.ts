@@ -171,8 +171,9 @@ export const limits = {
   keySetFetchMsMax: 10_000,
   /** bcrypt looks at no more bytes of a password: a longer one is refused. */
   passwordBytesMax: 72,
-  /** Passwords that wait to be hashed or checked, on one serving thread. */
-  passwordsWaitingMax: 256,
-  /** Users, and addresses, whose failed logins one serving thread remembers. */
-  loginFailuresRememberedMax: 10_000,
+  /** Passwords that wait to be hashed or checked at one member, and those of one address. */
+  passwordsWaitingMax: 4096,
+  passwordsWaitingPerAddressMax: 1024,
+  /** Users, and addresses, whose failed logins one member remembers. A multiple of 8. */
+  loginFailuresRememberedMax: 16_384,
 } as const

@@ -114,6 +114,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     authToken: parseAuthToken(settings.text('auth-token'), cwd),
     authTokenTtlSeconds: settings.integer('auth-token-ttl', 1, authTokenTtlSecondsMax),
     bcryptCost: settings.integer('bcrypt-cost', 4, 31),
+    authPasswordLengthMin: settings.integer('auth-password-min-length', 1, limits.passwordBytesMax),
     leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores, membersHere(name, initialCluster)),
     metrics: metricsOf(settings),

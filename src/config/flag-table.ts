@@ -173,6 +173,7 @@ export const flagGroups: readonly FlagGroup[] = [
         'Tokens that users log in for: simple, or jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256,ttl=5m.',
       ),
       built('bcrypt-cost', 'uint', '10', 'Cost of hashing passwords, from 4 to 31; one more takes twice as long.'),
+      built('auth-password-min-length', 'uint', '1', 'Characters that a new password must have, up to 72.'),
       built('auth-token-ttl', 'uint', '300', 'Seconds that a simple token lives after it was last used.'),
     ],
   },

@@ -45,6 +45,8 @@ export interface MemberConfig {
   readonly authTokenTtlSeconds: number
   /** Rounds of password hashing, as a power of two. */
   readonly bcryptCost: number
+  /** Characters that a new password must have. */
+  readonly authPasswordLengthMin: number
   /** Whether the leader writes into the log how much time long leases have left. */
   readonly leaseCheckpoints: boolean
   /** 0: everything in the core's thread. */

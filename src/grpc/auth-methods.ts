@@ -16,14 +16,15 @@ import {
   userList,
   userRevokeRole,
 } from '../service/auth.ts'
-import type { Login, PasswordHasher } from '../service/login.ts'
+import type { Login } from '../service/login.ts'
+import type { NewPasswords } from '../service/new-passwords.ts'
 import type { Access, Method, MethodTable, UnaryHandler } from './method.ts'
 
 /**
  * The rows of the Auth service. Users log in before they are known, and clients ask whether they have to; everyone may see
  * what concerns them, and the handler asks for more otherwise.
  */
-export function authRows(login: Login, passwords: PasswordHasher): MethodTable['etcdserverpb.Auth'] {
+export function authRows(login: Login, passwords: NewPasswords): MethodTable['etcdserverpb.Auth'] {
   const authenticate: UnaryHandler = (member, request, call) => login.authenticate(member, request, call)
   const addUser: UnaryHandler = (member, request, call) => userAdd(passwords, member, request, call)
   const changePassword: UnaryHandler = (member, request, call) => userChangePassword(passwords, member, request, call)

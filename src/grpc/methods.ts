@@ -6,11 +6,12 @@ import { compact, deleteRange, put, range, txn } from '../service/kv.ts'
 import { leaseGrant, leaseLeases, leaseRevoke, leaseTimeToLive } from '../service/lease.ts'
 import { leaseKeepAlive } from '../service/lease-keep-alive.ts'
 import { lock, unlock } from '../service/lock.ts'
-import type { Login, PasswordHasher } from '../service/login.ts'
+import type { Login } from '../service/login.ts'
 import { alarm, downgrade, status } from '../service/maintenance.ts'
+import type { NewPasswords } from '../service/new-passwords.ts'
 import type { WatchHandler } from '../service/own-watch.ts'
-import { reflect } from '../service/reflection.ts'
 import { policyApply, policyGet } from '../service/policies.ts'
+import { reflect } from '../service/reflection.ts'
 import { TurnQueue } from '../service/turn-queue.ts'
 import { authRows } from './auth-methods.ts'
 import {
@@ -27,7 +28,7 @@ export interface TableServices {
   readonly watch: WatchHandler
   readonly health: HealthService
   readonly login: Login
-  readonly passwords: PasswordHasher
+  readonly passwords: NewPasswords
   /** Whether clients may ask what can be called. */
   readonly reflection: boolean
 }

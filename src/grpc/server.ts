@@ -1,10 +1,10 @@
 import type { AuthTokenConfig } from '../config/auth-token.ts'
 import { Jwt } from '../security/jwt.ts'
-import { Passwords } from '../security/passwords.ts'
 import { accessOf } from '../service/access.ts'
 import { createHealthService } from '../service/health.ts'
-import { Login } from '../service/login.ts'
-import { LoginGuard } from '../service/login-guard.ts'
+import { Login, type PasswordHasher } from '../service/login.ts'
+import type { LoginGuard } from '../service/login-guard.ts'
+import { NewPasswords } from '../service/new-passwords.ts'
 import { createWatchService } from '../service/watch.ts'
 import type { WatchCounts } from '../service/watch-counts.ts'
 import { methodNames } from './method.ts'
@@ -14,8 +14,10 @@ import { startTransport, type Transport, type TransportOptions } from './transpo
 export interface ServeClientsOptions extends Omit<TransportOptions, 'table'> {
   /** Whether clients may ask what can be called here. */
   readonly enableGrpcReflection: boolean
-  /** Rounds of password hashing, as a power of two. */
-  readonly bcryptCost: number
+  /** Where passwords are looked at, and what keeps guessers from it. */
+  readonly passwords: { readonly hasher: PasswordHasher; readonly guard: LoginGuard }
+  /** Characters that a new password must have. */
+  readonly passwordLengthMin: number
   /** What users get for their password. */
   readonly authToken: AuthTokenConfig
   /** Counted up here, if given. */
@@ -32,10 +34,11 @@ export async function serveClients(options: ServeClientsOptions): Promise<Client
   const { member, log, watchCounts } = options
   const watch = createWatchService(member, { log, ...(watchCounts === undefined ? {} : { counts: watchCounts }) })
   const health = createHealthService(options.member, Object.keys(methodNames))
-  const passwords = new Passwords(options.bcryptCost)
+  const { hasher, guard } = options.passwords
+  const passwords = new NewPasswords(hasher, options.passwordLengthMin, log)
   const jwt = options.authToken.kind === 'jwt' ? await Jwt.open(options.authToken) : null
   if (jwt !== null) accessOf(options.member).useJwt(jwt)
-  const login = new Login(passwords, options.log, new LoginGuard(), jwt)
+  const login = new Login(hasher, log, guard, jwt)
   let transport: Transport
   try {
     transport = await startTransport({
@@ -44,7 +47,6 @@ export async function serveClients(options: ServeClientsOptions): Promise<Client
     })
   } catch (error) {
     watch.close()
-    await passwords.close()
     throw error
   }
   return {
@@ -54,7 +56,6 @@ export async function serveClients(options: ServeClientsOptions): Promise<Client
       // Watches never end by themselves: their clients are told to go elsewhere first.
       watch.close()
       await transport.close(drainMs)
-      await passwords.close()
     },
   }
 }

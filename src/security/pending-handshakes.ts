@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { networkOf } from '../base/network-address.ts'
 
 /**
  * Connections that have not shown who they are. Each address may have so many of them, and all together: one more ends the
@@ -47,14 +48,4 @@ export class PendingHandshakes {
     pending.delete(socket)
     if (pending.size === 0) this.#byAddress.delete(address)
   }
-}
-
-/** An IPv4 address itself, the first 64 bits of an IPv6 address. */
-function networkOf(address: string): string {
-  if (address.includes('.') || !address.includes(':')) return address
-  const [head = '', tail = ''] = address.split('%', 1)[0]!.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const last = tail === '' ? [] : tail.split(':')
-  const zeros = address.includes('::') ? Array<string>(8 - groups.length - last.length).fill('0') : []
-  return [...groups, ...zeros, ...last].slice(0, 4).join(':')
 }

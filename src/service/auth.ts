@@ -1,7 +1,6 @@
 import { isBuiltInRole, rootName } from '../auth/built-in-roles.ts'
 import { auditing, type Operation, root } from '../auth/operation.ts'
 import { getRole, getUser, listRoles, listUsers } from '../auth/records.ts'
-import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import { getRevision } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
@@ -34,8 +33,8 @@ import { accessOf, admit, requireAccess } from './access.ts'
 import { refuseTooLarge } from './admission.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
-import type { PasswordHasher } from './login.ts'
 import type { Member } from './member.ts'
+import type { NewPasswords } from './new-passwords.ts'
 import { proposeAndRespond, respond } from './respond.ts'
 
 /** The Auth service but for logging in. What a change is refused for is decided where it is applied: `auth/change.ts`. */
@@ -64,7 +63,7 @@ export function authDisable(member: Member, bytes: Uint8Array, call: Call): Prom
 }
 
 export async function userAdd(
-  passwords: PasswordHasher,
+  passwords: NewPasswords,
   member: Member,
   bytes: Uint8Array,
   call: Call,
@@ -73,7 +72,7 @@ export async function userAdd(
   admit(member, call, () => root)
   if (name === '') throw new EtcdError('userEmpty')
   const no_password = options?.no_password === true
-  const password_hash = no_password ? '' : await hashOf(passwords, password)
+  const password_hash = no_password ? '' : await passwords.hashOf(name, password, call)
   return change(member, call, {
     $case: 'add_user',
     value: { name, password_hash, no_password, now_ms: BigInt(Date.now()) },
@@ -81,29 +80,16 @@ export async function userAdd(
 }
 
 export async function userChangePassword(
-  passwords: PasswordHasher,
+  passwords: NewPasswords,
   member: Member,
   bytes: Uint8Array,
   call: Call,
 ): Promise<Uint8Array> {
   const { name, password } = decodeRequest(AuthUserChangePasswordRequest, bytes)
   admit(member, call, () => root)
-  const password_hash = await hashOf(passwords, password)
+  const password_hash = await passwords.hashOf(name, password, call)
   const value = { name, password_hash, now_ms: BigInt(Date.now()) }
   return change(member, call, { $case: 'change_password', value })
-}
-
-/**
- * bcrypt would cut a longer password without a word, and an empty one protects nothing: etcd takes both.
- *
- * @throws EtcdError invalidAuthManagement, tooManyRequests.
- */
-async function hashOf(passwords: PasswordHasher, password: string): Promise<string> {
-  if (password === '' || Buffer.byteLength(password) > limits.passwordBytesMax) {
-    throw new EtcdError('invalidAuthManagement', { cause: 'a password of no or of more than 72 bytes' })
-  }
-  if (passwords.isBusy) throw new EtcdError('tooManyRequests')
-  return passwords.hash(password)
 }
 
 export function userDelete(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {

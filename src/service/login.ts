@@ -15,16 +15,30 @@ import type { JwtKeys } from './known-jwts.ts'
 import { hashOfToken } from './known-tokens.ts'
 import { LoginGuard } from './login-guard.ts'
 import type { Member } from './member.ts'
+import { isHashable } from './new-passwords.ts'
 import { respond } from './respond.ts'
 import { StatusError } from './status-error.ts'
 
-/** Hashes passwords, away from the serving thread. */
+/** Who tries to log in, from where, and how to learn that nobody waits for it any more. */
+export interface LoginAttempt {
+  readonly user: string
+  readonly address: string
+  onEnd(callback: () => void): void
+}
+
+/** Hashes passwords, away from the serving thread. They have at most `limits.passwordBytesMax`. */
 export interface PasswordHasher {
   /** So many wait that nobody else should. */
   readonly isBusy: boolean
-  hash(password: string): Promise<string>
-  /** @param hash null: there is none to compare with, which takes as long to find out as that it is another one. */
-  matches(password: string, hash: string | null): Promise<boolean>
+  /** @returns null if too many wait. @param address of whoever asks. */
+  hash(password: string, address: string): Promise<string | null>
+  /**
+   * Counts, for the `LoginGuard`, whether it was right.
+   *
+   * @param hash null: there is none to compare with, which takes as long to find out as that it is another one.
+   * @returns null if it was not looked at: too many wait, the caller has gone, or has to wait because others failed meanwhile.
+   */
+  matches(password: string, hash: string | null, attempt: LoginAttempt): Promise<boolean | null>
 }
 
 /** How often a login begins anew because the user was changed while its password was looked at. */
@@ -49,7 +63,7 @@ export class Login {
   readonly #guard: LoginGuard
   readonly #jwt: JwtKeys | null
 
-  /** @param jwt what tokens are signed with; null: simple ones are issued. */
+  /** @param guard that which `passwords` count for. @param jwt what tokens are signed with; null: simple ones are issued. */
   constructor(passwords: PasswordHasher, log: Log, guard = new LoginGuard(), jwt: JwtKeys | null = null) {
     this.#jwt = jwt
     this.#passwords = passwords
@@ -95,13 +109,14 @@ export class Login {
     const guarded = name.slice(0, limits.authNameBytesMax)
     if (this.#guard.mustWait(guarded, address) || this.#passwords.isBusy) throw new EtcdError('tooManyRequests')
     refuseEnded(call)
-    const hash = user === null || user.password_hash === '' ? null : user.password_hash
-    const isRight = await this.#passwords.matches(password, hash)
-    if (user !== null && isRight) {
-      this.#guard.succeeded(guarded)
-      return { user, revision }
-    }
-    this.#guard.failed(guarded, address)
+    // bcrypt does not look at all of a longer one: it is nobody's, and takes as long as any other wrong one.
+    const isPossible = user !== null && user.password_hash !== '' && isHashable(password)
+    const attempt = { user: guarded, address, onEnd: (callback: () => void) => call.onEnd(callback) }
+    const isRight = isPossible
+      ? await this.#passwords.matches(password, user.password_hash, attempt)
+      : await this.#passwords.matches('', null, attempt)
+    if (isRight === null) throw new EtcdError('tooManyRequests')
+    if (user !== null && isRight) return { user, revision }
     this.#log.warn('a login failed', { address, user: user === null ? 'unknown' : user.name })
     throw new EtcdError('authFailed')
   }

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts'
 import { checkTlsContents } from '../security/tls-files.ts'
 import { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
+import type { PasswordsOfMember } from './passwords-port.ts'
 import type { SharedCounts } from './serving-counts.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
 import { threadLog } from './thread-log.ts'
@@ -28,6 +29,8 @@ export interface ThreadSurroundings {
   readonly counts: SharedCounts
   /** Those of the whole process; rejects if they cannot be had. */
   readonly metrics: () => Promise<string>
+  /** Where passwords are looked at. Null: nobody logs in here. */
+  readonly passwords: PasswordsOfMember | null
 }
 
 /** The life of one serving thread, from inside: join the core, serve, and close when told. */
@@ -66,7 +69,8 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
 
   try {
     if (start.tls !== null) tls = new TlsSource(checkTlsContents(start.tls))
-    const surroundings = { log, tls, counts: start.counts, metrics: () => metrics.ask() }
+    const { counts, passwords } = start
+    const surroundings = { log, tls, counts, metrics: () => metrics.ask(), passwords }
     serving.resolve(await parts.serve(member, start.serve, surroundings))
     tell({ kind: 'ready' })
   } catch (error) {

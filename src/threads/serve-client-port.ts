@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts'
 import type { AuthTokenConfig } from '../config/auth-token.ts'
-import { type ClientServer, serveClients } from '../grpc/server.ts'
+import { type ClientServer, type ServeClientsOptions, serveClients } from '../grpc/server.ts'
 import { createHttp1Server } from '../http/http1-server.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
@@ -17,7 +17,7 @@ export interface ServeOptions {
   readonly enableGrpcReflection: boolean
   /** Whether clients' certificates say which users they are. */
   readonly clientCertAuth: boolean
-  readonly bcryptCost: number
+  readonly passwordLengthMin: number
   readonly authToken: AuthTokenConfig
 }
 
@@ -35,6 +35,7 @@ export async function serveClientPort(
     readonly tls: TlsSource | null
     readonly reusePort: boolean
     readonly counts: ServingCounts
+    readonly passwords: ServeClientsOptions['passwords']
     readonly metrics: () => Promise<string>
     readonly log: Log
   },

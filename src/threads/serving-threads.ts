@@ -3,6 +3,8 @@ import type { Log } from '../base/log.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import { CommitEncoder, CoreBridge } from './core-bridge.ts'
 import type { CoreHandle } from './core-handle.ts'
+import type { MemberPasswords } from './member-passwords.ts'
+import { servePasswords } from './passwords-port.ts'
 import type { ServedThread } from './served-thread.ts'
 import { ServingCounts } from './serving-counts.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
@@ -22,6 +24,8 @@ export interface ServingThreadsOptions<Serve> {
   readonly timed?: boolean
   /** Those of the process, for clients that ask a thread for them. */
   readonly metrics?: () => Promise<string>
+  /** Where the threads have passwords looked at. */
+  readonly passwords?: MemberPasswords
   readonly log: Log
   /** The module that threads run. */
   readonly entry?: URL
@@ -142,7 +146,8 @@ class ServingThread<Serve> implements ServedThread {
   }
 
   #start(): void {
-    const { core, log, serve, entry, tls } = this.#options
+    const { core, log, serve, entry, tls, passwords } = this.#options
+    const passwordsOf = passwords === undefined ? null : servePasswords(passwords)
     const data: ThreadStart<Serve> = {
       info: core.info,
       core: {
@@ -155,10 +160,15 @@ class ServingThread<Serve> implements ServedThread {
       serve,
       tls: tls?.material.contents ?? null,
       counts: this.counts.shared,
+      passwords: passwordsOf,
     }
     let worker: Worker
     try {
-      worker = new Worker(entry ?? servingThreadEntry, { workerData: data, name: `serving-${this.#number}` })
+      worker = new Worker(entry ?? servingThreadEntry, {
+        workerData: data,
+        name: `serving-${this.#number}`,
+        transferList: passwordsOf === null ? [] : [passwordsOf.port],
+      })
     } catch (error) {
       // The system may have no thread to give, now.
       log.error('a serving thread failed', { thread: this.#number, error })

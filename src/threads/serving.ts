@@ -3,6 +3,7 @@ import type { MemberConfig } from '../config/member-config.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { CoreHandle } from './core-handle.ts'
 import { LocalMember, type LocalState } from './local-member.ts'
+import { MemberPasswords } from './member-passwords.ts'
 import { type ServeOptions, serveClientPort } from './serve-client-port.ts'
 import type { ServedThread } from './served-thread.ts'
 import { ServingCounts } from './serving-counts.ts'
@@ -49,20 +50,35 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
     grpcKeepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
     enableGrpcReflection: config.enableGrpcReflection,
     clientCertAuth: config.clientTls?.clientCertAuth === true,
-    bcryptCost: config.bcryptCost,
+    passwordLengthMin: config.authPasswordLengthMin,
     authToken: config.authToken,
   }
-  return config.serveThreads === 0 ? serveHere(serve, parts) : serveInThreads(serve, parts)
+  const passwords = new MemberPasswords(config.bcryptCost)
+  try {
+    const serving = await (config.serveThreads === 0 ? serveHere : serveInThreads)(serve, passwords, parts)
+    return {
+      threads: serving.threads,
+      close: async () => {
+        await serving.close()
+        await passwords.close()
+      },
+    }
+  } catch (error) {
+    await passwords.close()
+    throw error
+  }
 }
 
 async function serveHere(
   serve: ServeOptions,
+  memberPasswords: MemberPasswords,
   { config, tls, core, state, metrics, log }: ServingParts,
 ): Promise<Serving> {
   const member = new LocalMember(core, state)
   const counts = ServingCounts.create(config.metrics === 'extensive')
   try {
-    const server = await serveClientPort(serve, { member, tls, reusePort: false, counts, metrics, log })
+    const passwords = memberPasswords.here()
+    const server = await serveClientPort(serve, { member, tls, reusePort: false, counts, metrics, log, passwords })
     const here: ServedThread = {
       counts,
       isRunning: true,
@@ -86,6 +102,7 @@ async function serveHere(
 
 async function serveInThreads(
   serve: ServeOptions,
+  passwords: MemberPasswords,
   { config, tls, core, state, metrics, log }: ServingParts,
 ): Promise<Serving> {
   const serving = startServingThreads({
@@ -97,6 +114,7 @@ async function serveInThreads(
     tls,
     timed: config.metrics === 'extensive',
     metrics,
+    passwords,
     log,
   })
   await serving.ready

@@ -1,5 +1,6 @@
 import type { TlsContents } from '../security/tls-contents.ts'
 import type { MemberInfo } from '../service/member.ts'
+import type { PasswordsOfMember } from './passwords-port.ts'
 import type { SharedCounts } from './serving-counts.ts'
 import type { CoreSnapshot } from './thread-member.ts'
 
@@ -36,4 +37,6 @@ export interface ThreadStart<Serve> {
   readonly tls: TlsContents | null
   /** What it counts goes there. */
   readonly counts: SharedCounts
+  /** Where passwords are looked at. Null: nobody logs in here. */
+  readonly passwords: PasswordsOfMember | null
 }

@@ -52,6 +52,7 @@ test('without flags a member is what etcd makes of none', () => {
     authToken: { kind: 'simple' },
     authTokenTtlSeconds: 300,
     bcryptCost: 10,
+    authPasswordLengthMin: 1,
     leaseCheckpoints: false,
     serveThreads: 3,
     metrics: 'basic',
@@ -354,6 +355,8 @@ for (const { flags, flag, message } of [
   { flags: '--auth-token jwt,sign-method=RS256,pub-key=a,ttl=-5m', flag: 'auth-token', message: /negative/ },
   { flags: '--auth-token-ttl 0', flag: 'auth-token-ttl', message: /0/ },
   { flags: '--bcrypt-cost 3', flag: 'bcrypt-cost', message: /3/ },
+  { flags: '--auth-password-min-length 0', flag: 'auth-password-min-length', message: /0/ },
+  { flags: '--auth-password-min-length 73', flag: 'auth-password-min-length', message: /73/ },
   { flags: '--bcrypt-cost 32', flag: 'bcrypt-cost', message: /32/ },
   { flags: '--logger glog', flag: 'logger', message: /only zap or capnslog/ },
 ]) {

@@ -14,6 +14,7 @@ import { methodNames, methodPaths } from '../../../src/grpc/method.ts'
 import { methodTable } from '../../../src/grpc/methods.ts'
 import { createHealthService } from '../../../src/service/health.ts'
 import { Login, type PasswordHasher } from '../../../src/service/login.ts'
+import { NewPasswords } from '../../../src/service/new-passwords.ts'
 import { createWatchService } from '../../../src/service/watch.ts'
 import { accessRows, allPaths, furnish, users } from '../../support/access-table.ts'
 import { type AccessCaller, noConnection, surprisesOf, verdictFor } from '../../support/access-verdict.ts'
@@ -38,7 +39,7 @@ const table = methodTable({
   watch,
   health: createHealthService(member, Object.keys(methodNames)),
   login: new Login(plainPasswords, silentLog),
-  passwords: plainPasswords,
+  passwords: new NewPasswords(plainPasswords, 1, silentLog),
   reflection: true,
 })
 const kinds = new Map([...methodPaths(table)].map(([path, { kind }]) => [path.slice(1), kind]))

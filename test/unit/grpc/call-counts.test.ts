@@ -5,12 +5,13 @@ import { Code, EtcdError } from '../../../src/errors.ts'
 import { CallCounts, countedMethods, methodNumber } from '../../../src/grpc/call-counts.ts'
 import { methodPaths } from '../../../src/grpc/method.ts'
 import { methodTable } from '../../../src/grpc/methods.ts'
-import { Passwords } from '../../../src/security/passwords.ts'
 import { createHealthService } from '../../../src/service/health.ts'
 import { Login } from '../../../src/service/login.ts'
+import { NewPasswords } from '../../../src/service/new-passwords.ts'
 import { createWatchService } from '../../../src/service/watch.ts'
 import { FakeMember } from '../../support/fake-member.ts'
 import { RawClient, serve, tableOf } from '../../support/grpc-harness.ts'
+import { PlainPasswords } from '../../support/plain-passwords.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
 const range = '/etcdserverpb.KV/Range'
@@ -19,12 +20,12 @@ const bytes = (size: number): Buffer => Buffer.alloc(size, 1)
 
 test('every method of the table is counted under its own kind', async () => {
   const member = new FakeMember()
-  const passwords = new Passwords(4)
+  const passwords = new PlainPasswords()
   const table = methodTable({
     watch: createWatchService(member, { log: silentLog }),
     health: createHealthService(member, []),
     login: new Login(passwords, silentLog),
-    passwords,
+    passwords: new NewPasswords(passwords, 1, silentLog),
     reflection: true,
   })
   const kinds = { unary: 'unary', bidi: 'bidi_stream', serverStream: 'server_stream' } as const
@@ -35,7 +36,6 @@ test('every method of the table is counted under its own kind', async () => {
     assert.equal(`/${service}/${name}`, path)
     if (method.kind !== 'notBuilt') assert.equal(type, kinds[method.kind], path)
   }
-  await passwords.close()
 })
 
 test('calls are counted by how they end, and messages with their bytes', async () => {

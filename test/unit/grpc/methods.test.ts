@@ -4,10 +4,11 @@ import { test } from 'node:test'
 import { silentLog } from '../../../src/base/log.ts'
 import { methodNames, methodPaths } from '../../../src/grpc/method.ts'
 import { methodTable } from '../../../src/grpc/methods.ts'
-import { Passwords } from '../../../src/security/passwords.ts'
 import { createHealthService } from '../../../src/service/health.ts'
 import { Login } from '../../../src/service/login.ts'
+import { NewPasswords } from '../../../src/service/new-passwords.ts'
 import { FakeMember } from '../../support/fake-member.ts'
+import { PlainPasswords } from '../../support/plain-passwords.ts'
 
 /** `package.Service` -> its methods with their kinds, read from the .proto files as text. */
 function servicesOfProto(file: string): Map<string, Map<string, string>> {
@@ -31,12 +32,12 @@ const files = [
   ...['reflection.proto', 'reflection_v1alpha.proto'],
 ]
 const services = new Map(files.flatMap((file) => [...servicesOfProto(file)]))
-const passwords = new Passwords(4)
+const passwords = new PlainPasswords()
 const table = methodTable({
   watch: { serve: () => {} },
   health: createHealthService(new FakeMember(), []),
   login: new Login(passwords, silentLog),
-  passwords,
+  passwords: new NewPasswords(passwords, 1, silentLog),
   reflection: true,
 })
 

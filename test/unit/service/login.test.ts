@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { limits } from '../../../src/base/limits.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { EtcdError } from '../../../src/errors.ts'
-import { Passwords } from '../../../src/security/passwords.ts'
 import { userAdd, userChangePassword } from '../../../src/service/auth.ts'
 import type { Call } from '../../../src/service/call.ts'
 import { range } from '../../../src/service/kv.ts'
-import { Login, type PasswordHasher } from '../../../src/service/login.ts'
+import { Login } from '../../../src/service/login.ts'
 import { LoginGuard } from '../../../src/service/login-guard.ts'
+import { NewPasswords } from '../../../src/service/new-passwords.ts'
 import {
   AuthenticateRequest,
   AuthenticateResponse,
@@ -20,19 +19,9 @@ import { AuthMember } from '../../support/auth-member.ts'
 import { addUser, disable, enable, userWith, withRoot } from '../../support/auth-tables.ts'
 import { bytes, rangeRequest } from '../../support/commands.ts'
 import { fakeCall, liveCall, noCredentials } from '../../support/fake-call.ts'
+import { PlainPasswords } from '../../support/plain-passwords.ts'
 
-/** Compares texts, when the test lets it. */
-class PlainPasswords implements PasswordHasher {
-  isBusy = false
-  readonly asked: { readonly password: string; readonly hash: string | null }[] = []
-  before: () => Promise<void> = async () => {}
-  hash = async (password: string): Promise<string> => password
-  async matches(password: string, hash: string | null): Promise<boolean> {
-    this.asked.push({ password, hash })
-    await this.before()
-    return password === hash
-  }
-}
+const newPasswords = (hasher: PlainPasswords): NewPasswords => new NewPasswords(hasher, 1, silentLog)
 
 async function withUsers(): Promise<AuthMember> {
   const member = new AuthMember()
@@ -134,13 +123,13 @@ test('when too many passwords wait nobody else does', async () => {
     hashedPassword: '',
   }).finish()
   await member.change(disable)
-  assert.equal(await reasonOf(() => userAdd(passwords, member, request, liveCall)), 'tooManyRequests')
+  assert.equal(await reasonOf(() => userAdd(newPasswords(passwords), member, request, liveCall)), 'tooManyRequests')
 })
 
 test('passwords of no byte, and of more than bcrypt looks at, are refused', async () => {
   const member = await withUsers()
   await member.change(disable)
-  const passwords = new PlainPasswords()
+  const passwords = newPasswords(new PlainPasswords())
   for (const [password, want] of [
     ['', 'invalidAuthManagement'],
     ['x'.repeat(72), null],
@@ -197,89 +186,45 @@ test('a certificate names a user, a token counts before it, and a name that is n
   assert.equal(await reasonOf(async () => range(member, getK, by('cn', await member.token('ann')))), null)
 })
 
-// --- the guard ---
-
-test('after some failures each next attempt of a user waits twice as long, up to a bound', () => {
-  let now = 0
-  const guard = new LoginGuard(() => now)
-  const waitMs = (): number => {
-    const start = now
-    while (guard.mustWait('ann', 'here')) now += 50
-    return now - start
-  }
-  for (let n = 0; n < 10; n++) {
-    assert.equal(guard.mustWait('ann', 'here'), false)
-    guard.failed('ann', `address ${n}`)
-  }
-  const waits: number[] = []
-  for (let n = 0; n < 8; n++) {
-    waits.push(waitMs())
-    guard.failed('ann', `address ${n}`)
-  }
-  assert.deepEqual(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000])
-  assert.equal(guard.mustWait('bob', 'here'), false, 'others go on')
-  guard.succeeded('ann')
-  assert.equal(guard.mustWait('ann', 'here'), false)
-})
-
-test('an address that fails in many names has to wait, whatever the name', () => {
-  let now = 0
-  const guard = new LoginGuard(() => now)
-  for (let n = 0; n < 100; n++) guard.failed(`user ${n}`, 'there')
-  assert.equal(guard.mustWait('new', 'there'), true)
-  assert.equal(guard.mustWait('new', 'here'), false)
-  now += 11 * 60 * 1000
-  assert.equal(guard.mustWait('new', 'there'), false)
-  guard.failed('new', 'there')
-  assert.equal(guard.mustWait('new', 'there'), false, 'long ago is forgotten')
-})
-
-test('what is remembered of failures is bounded, and who failed last is not forgotten first', () => {
-  const guard = new LoginGuard(() => 0)
-  for (let n = 0; n < 11; n++) guard.failed('ann', `a${n}`)
-  for (let n = 0; n < limits.loginFailuresRememberedMax - 1; n++) guard.failed(`user ${n}`, `b${n}`)
-  assert.equal(guard.mustWait('ann', 'x'), true)
-  guard.failed('one more', 'y')
-  assert.equal(guard.mustWait('ann', 'x'), false)
-})
-
-test('a login that has to wait costs no hash', async () => {
+test('guesses that come while others are looked at are refused, and cost no hash', async () => {
   const member = await withUsers()
-  const passwords = new PlainPasswords()
-  const login = new Login(passwords, silentLog, new LoginGuard(() => 0))
+  const guard = new LoginGuard(LoginGuard.memory(), () => 0)
+  const passwords = new PlainPasswords(guard)
+  const login = new Login(passwords, silentLog, guard)
   for (let n = 0; n < 10; n++) assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'wrong')), 'authFailed')
   assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'secret')), 'tooManyRequests')
   assert.equal(passwords.asked.length, 10)
 })
 
-// --- hashing ---
-
-test('passwords are hashed in a thread of their own, salted, and compared', { timeout: 60_000 }, async () => {
-  const passwords = new Passwords(4)
-  try {
-    const [one, two] = await Promise.all([passwords.hash('pass\0word'), passwords.hash('pass\0word')])
-    assert.notEqual(one, two)
-    assert.match(one, /^\$2[aby]\$04\$/)
-    assert.equal(await passwords.matches('pass\0word', one), true)
-    assert.equal(await passwords.matches('pass', one), false)
-    assert.equal(await passwords.matches('pass\0word', null), false)
-    const long = await passwords.hash('x'.repeat(72))
-    assert.equal(await passwords.matches('x'.repeat(73), long), false, 'what bcrypt does not look at is not right')
-    assert.equal(await passwords.matches('', null), false)
-  } finally {
-    await passwords.close()
-  }
+test('a login that was not looked at is refused as one too many, and counts for nobody', async () => {
+  const member = await withUsers()
+  const passwords = { isBusy: false, hash: async () => null, matches: async () => null }
+  const guard = new LoginGuard(LoginGuard.memory(), () => 0)
+  const login = new Login(passwords, silentLog, guard)
+  for (let n = 0; n < 20; n++) assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'x')), 'tooManyRequests')
+  assert.equal(guard.mustWait('ann', ''), false)
 })
 
-test('a flood of logins has an end', { timeout: 60_000 }, async () => {
-  const passwords = new Passwords(4)
-  const all = Array.from({ length: limits.passwordsWaitingMax }, () => passwords.matches('a', null))
-  assert.equal(passwords.isBusy, true)
-  await Promise.all(all)
-  assert.equal(passwords.isBusy, false)
-  const lost = passwords.hash('x')
-  await passwords.close()
-  await assert.rejects(lost)
-  assert.match(await passwords.hash('x'), /^\$2/)
-  await passwords.close()
+test('a password that is shorter than the rule is refused by the rule, and short ones are mentioned in the log once', async () => {
+  const warnings: string[] = []
+  const log = { ...silentLog, warn: (...line: unknown[]) => warnings.push(JSON.stringify(line)) }
+  const strict = new NewPasswords(new PlainPasswords(), 12, log)
+  for (const [password, isTaken] of [
+    ['elevenchars', false],
+    ['twelve chars', true],
+    // Characters, not bytes or halves of them.
+    ['\u{1f511}'.repeat(11), false],
+    ['\u{1f511}'.repeat(12), true],
+  ] as const) {
+    const work = strict.hashOf('ann', password, liveCall)
+    if (isTaken) assert.equal(await work, password)
+    else await assert.rejects(work, { reason: 'invalidAuthManagement', cause: 'a password has at least 12 characters' })
+  }
+  await assert.rejects(strict.hashOf('ann', 'x'.repeat(73), liveCall), { cause: 'a password has at most 72 bytes' })
+  assert.equal(warnings.length, 3)
+  const lax = new NewPasswords(new PlainPasswords(), 1, log)
+  for (let n = 0; n < 3; n++) assert.equal(await lax.hashOf('ann', '123', liveCall), '123')
+  assert.equal(warnings.length, 4)
+  assert.match(warnings[3]!, /auth-password-min-length/)
+  for (const line of warnings) assert.doesNotMatch(line, /123|elevenchars|xxx/)
 })

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { limits } from '../../../src/base/limits.ts'
+import { FairQueue } from '../../../src/security/fair-queue.ts'
+import { Passwords } from '../../../src/security/passwords.ts'
+
+const here = { source: 'here' }
+
+test('passwords are hashed in a thread of their own, salted, and compared', { timeout: 60_000 }, async () => {
+  const passwords = new Passwords(4)
+  const matches = (password: string, hash: string | null) => passwords.matches(password, hash, here).result
+  try {
+    const hash = (password: string) => passwords.hash(password, here).result
+    const [one, two] = await Promise.all([hash('pass\0word'), hash('pass\0word')])
+    assert.notEqual(one, two)
+    assert.match(one!, /^\$2[aby]\$04\$/)
+    assert.equal(await matches('pass\0word', one), true)
+    assert.equal(await matches('pass', one), false)
+    assert.equal(await matches('pass\0word', null), false)
+    assert.equal(await matches('', null), false)
+  } finally {
+    await passwords.close()
+  }
+})
+
+test('a flood has an end, for one address before all others; what is given up goes', { timeout: 60_000 }, async () => {
+  const passwords = new Passwords(4, 1)
+  const ask = (source: string) => passwords.matches('a', null, { source })
+  const first = ask('there')
+  const flood = Array.from({ length: limits.passwordsWaitingPerAddressMax }, () => ask('there'))
+  assert.equal(passwords.waiting, limits.passwordsWaitingPerAddressMax)
+  assert.equal(await ask('there').result, null)
+  const other = ask('here')
+  for (const { giveUp } of flood.slice(2)) giveUp()
+  assert.equal(passwords.waiting, 3)
+  assert.equal(await flood.at(-1)!.result, null)
+  assert.deepEqual(
+    await Promise.all([first, flood[0]!, flood[1]!, other].map(({ result }) => result)),
+    Array(4).fill(false),
+  )
+  assert.equal(passwords.waiting, 0)
+  await passwords.close()
+})
+
+test('what waits is rejected at the end, and threads come again when they are needed', {
+  timeout: 60_000,
+}, async () => {
+  const passwords = new Passwords(4, 2)
+  const lost = Array.from({ length: 5 }, () => passwords.hash('x', here).result)
+  const rejected = Promise.all(lost.map((each) => assert.rejects(each)))
+  await passwords.close()
+  await rejected
+  assert.match((await passwords.hash('x', here).result)!, /^\$2/)
+  await passwords.close()
+})
+
+test('whether it is still wanted is asked after those before it were told', { timeout: 60_000 }, async () => {
+  const passwords = new Passwords(4, 1)
+  const seen: string[] = []
+  const ask = (name: string, isWanted: boolean) =>
+    passwords.matches('a', null, {
+      source: 'here',
+      isWanted: () => {
+        seen.push(`${name} wanted`)
+        return isWanted
+      },
+      done: () => seen.push(`${name} done`),
+    }).result
+  assert.deepEqual(await Promise.all([ask('a', true), ask('b', false), ask('c', true)]), [false, null, false])
+  assert.deepEqual(seen, ['a wanted', 'a done', 'b wanted', 'c wanted', 'c done'])
+  await passwords.close()
+})
+
+test('in a queue each source has its turn', () => {
+  const queue = new FairQueue<string>(6, 4)
+  for (const [source, item] of [
+    ['a', 'a1'],
+    ['a', 'a2'],
+    ['a', 'a3'],
+    ['b', 'b1'],
+    ['c', 'c1'],
+    ['b', 'b2'],
+  ] as const)
+    assert.equal(queue.add(source, item), true)
+  assert.equal(queue.add('d', 'd1'), false, 'full')
+  assert.equal(queue.remove('a', 'a2'), true)
+  assert.equal(queue.remove('a', 'a2'), false)
+  assert.equal(queue.add('a', 'a4'), true)
+  const taken = Array.from({ length: 7 }, () => queue.take())
+  assert.deepEqual(taken, ['a1', 'b1', 'c1', 'a3', 'b2', 'a4', null])
+})
