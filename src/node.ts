@@ -33,6 +33,7 @@ import { openLmdbState } from './storage/lmdb-state.ts'
 import { openWal } from './storage/wal.ts'
 import { LocalMember } from './threads/local-member.ts'
 import { startServing } from './threads/serving.ts'
+import { checkTokenFiles } from './tokens/check-files.ts'
 import type { MemberRecord } from './wire/gen/internal.ts'
 
 export interface RunningMember {
@@ -87,6 +88,7 @@ async function compose(
     )
 
   if (config.authToken.kind === 'jwt') await Jwt.open(config.authToken)
+  await checkTokenFiles(config.tokens)
 
   const stateDir = join(config.dataDir, 'member', 'state')
   const walDir = config.walDir ?? join(config.dataDir, 'member', 'wal')

@@ -15,6 +15,7 @@ import {
   type TlsFlags,
   tlsFilesOf,
 } from './tls-settings.ts'
+import { tokensConfigOf } from './token-settings.ts'
 import { type GivenUrl, parseGivenUrls, requireBindable } from './urls.ts'
 
 /** What the machine contributes. */
@@ -112,6 +113,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     enableGrpcReflection: settings.bool('enable-grpc-reflection'),
     watchProgressIntervalMs: watchProgressIntervalOf(settings),
     authToken: parseAuthToken(settings.text('auth-token'), cwd),
+    tokens: tokensConfigOf(settings, cwd),
     authTokenTtlSeconds: settings.integer('auth-token-ttl', 1, authTokenTtlSecondsMax),
     bcryptCost: settings.integer('bcrypt-cost', 4, 31),
     authPasswordLengthMin: settings.integer('auth-password-min-length', 1, limits.passwordBytesMax),

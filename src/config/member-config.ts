@@ -1,4 +1,5 @@
 import type { AuthTokenConfig } from './auth-token.ts'
+import type { TokensConfig } from './token-settings.ts'
 
 /** A member's whole configuration, checked; made from flags, environment and file by `config/`, used by `node.ts`. */
 export interface MemberConfig {
@@ -41,6 +42,7 @@ export interface MemberConfig {
   readonly enableGrpcReflection: boolean
   readonly watchProgressIntervalMs: number
   readonly authToken: AuthTokenConfig
+  readonly tokens: TokensConfig
   /** How long a simple token lives after it was used. */
   readonly authTokenTtlSeconds: number
   /** Rounds of password hashing, as a power of two. */

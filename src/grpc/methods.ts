@@ -12,6 +12,8 @@ import type { NewPasswords } from '../service/new-passwords.ts'
 import type { WatchHandler } from '../service/own-watch.ts'
 import { policyApply, policyGet } from '../service/policies.ts'
 import { reflect } from '../service/reflection.ts'
+import { tokenRevoke } from '../service/token-revocation.ts'
+import { tokenIssue, tokenKeys, whoAmI } from '../service/tokens.ts'
 import { TurnQueue } from '../service/turn-queue.ts'
 import { authRows } from './auth-methods.ts'
 import {
@@ -124,10 +126,10 @@ export function methodTable({ watch, health, reflection, login, passwords }: Tab
     },
     'etcdserverpb.Auth': authRows(login, passwords),
     'leasehold.v1.Tokens': {
-      Issue: { kind: 'notBuilt', access: 'known', onLearner: 'refuse', label: 'tokens.issue' },
-      Revoke: { kind: 'notBuilt', access: 'known', onLearner: 'refuse', label: 'tokens.revoke' },
-      Keys: { kind: 'notBuilt', access: 'open', onLearner: 'serve', label: 'tokens.keys' },
-      WhoAmI: { kind: 'notBuilt', access: 'known', onLearner: 'serve', label: 'tokens.who_am_i' },
+      Issue: { kind: 'unary', handler: tokenIssue, access: 'known', onLearner: 'refuse', label: 'tokens.issue' },
+      Revoke: { kind: 'unary', handler: tokenRevoke, access: 'known', onLearner: 'refuse', label: 'tokens.revoke' },
+      Keys: { kind: 'unary', handler: tokenKeys, access: 'open', onLearner: 'serve', label: 'tokens.keys' },
+      WhoAmI: { kind: 'unary', handler: whoAmI, access: 'known', onLearner: 'serve', label: 'tokens.who_am_i' },
     },
     'leasehold.v1.Policies': {
       Get: { kind: 'unary', handler: policyGet, access: 'audit', onLearner: 'refuse', label: 'policies.get' },

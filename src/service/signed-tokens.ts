@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { AccessRules } from '../auth/access-rules.ts'
 import { isTokenGood } from '../auth/authorize.ts'
 import type { Caller, TokenMark } from '../auth/caller.ts'
@@ -24,20 +25,23 @@ export interface VerifiedToken {
   readonly id: string
   /** Ids of the tokens that it was derived from, nearest first. */
   readonly ancestors: readonly string[]
-  readonly mark: TokenMark
+  /** Auth revision at its issue; null: it does not say. */
+  readonly revision: number | null
   readonly scope: Scope | null
   /** Base64url of the SHA-256 of the only certificate with which it is good; null: with any, and without. */
   readonly certificate: string | null
-  /** Wall clock, both. */
+  /** Wall clock, all three. */
+  readonly issuedMs: number
   readonly notBeforeMs: number
   readonly expiresMs: number
 }
 
 /** What a new token is to say. It is given an id, and is good from now on. */
 export interface NewToken
-  extends Pick<VerifiedToken, 'name' | 'groups' | 'userId' | 'ancestors' | 'scope' | 'certificate' | 'expiresMs'> {
-  readonly revision: number | null
-}
+  extends Pick<
+    VerifiedToken,
+    'name' | 'groups' | 'userId' | 'revision' | 'ancestors' | 'scope' | 'certificate' | 'expiresMs'
+  > {}
 
 /** The keys of tokens, as `tokens/` has them. */
 export interface TokenKeys {
@@ -55,8 +59,12 @@ export interface TokenKeys {
   published(): string
 }
 
+/** By what a token is known where it is revoked: who reads the log learns no id. */
+export const revocationIdOf = (id: string): Uint8Array => createHash('sha256').update(id).digest()
+
 interface Known {
   readonly token: VerifiedToken
+  readonly mark: TokenMark
   /** Who that is by the rules of this version; null: nobody yet. */
   caller: Caller | null
   version: number
@@ -108,10 +116,11 @@ export class SignedTokens implements TokenKind {
     } while (generation !== this.keys.generation)
     if (verified === null) return
     this.#forgetOldKeys()
-    this.#known.set(token, { token: verified, caller: null, version: -1 })
+    const { revision, issuedMs, id, ancestors } = verified
+    const mark = { revision, issuedMs, ids: [id, ...ancestors].map(revocationIdOf) }
+    this.#known.set(token, { token: verified, mark, caller: null, version: -1 })
     if (this.#known.size > limits.authTokensRememberedMax) this.#known.delete(this.#known.keys().next().value!)
     // It speaks of users that this member has not heard of yet. Whatever comes of it: the handler finds out in its turn.
-    const { revision } = verified.mark
     if (revision !== null && revision > Number(rulesNow().revision)) await this.#member.readBarrier().catch(() => {})
   }
 
@@ -120,7 +129,7 @@ export class SignedTokens implements TokenKind {
     const known = this.#goodOne(token, credentials)
     if (known === null) throw new EtcdError('invalidAuthToken')
     if (known.caller === null || known.version !== rules.version) {
-      known.caller = callerBy(rules, view, known.token)
+      known.caller = callerBy(rules, view, known)
       known.version = rules.version
     }
     if (known.caller === null) throw new EtcdError('invalidAuthToken')
@@ -153,8 +162,8 @@ export class SignedTokens implements TokenKind {
 }
 
 /** Null if the token is nobody's by these rules: its user is gone, another one of that name, or it is void. */
-function callerBy(rules: AccessRules, view: ReadView, token: VerifiedToken): Caller | null {
-  const { name, groups, userId, mark, scope } = token
+function callerBy(rules: AccessRules, view: ReadView, { token, mark }: Known): Caller | null {
+  const { name, groups, userId, scope } = token
   if (groups !== null) {
     const meant = groups.filter((group) => getGroup(view, group) !== null).slice(0, limits.callerGroupsMax)
     return { kind: 'groups', name, groups: meant, token: mark, scope }

@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts'
 import type { AuthTokenConfig } from '../config/auth-token.ts'
+import type { TokensConfig } from '../config/token-settings.ts'
 import { type ClientServer, type ServeClientsOptions, serveClients } from '../grpc/server.ts'
 import { createHttp1Server } from '../http/http1-server.ts'
 import type { TlsSource } from '../security/tls-source.ts'
@@ -19,6 +20,7 @@ export interface ServeOptions {
   readonly clientCertAuth: boolean
   readonly passwordLengthMin: number
   readonly authToken: AuthTokenConfig
+  readonly tokens: TokensConfig
 }
 
 /**

@@ -52,6 +52,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
     clientCertAuth: config.clientTls?.clientCertAuth === true,
     passwordLengthMin: config.authPasswordLengthMin,
     authToken: config.authToken,
+    tokens: config.tokens,
   }
   const passwords = new MemberPasswords(config.bcryptCost)
   try {

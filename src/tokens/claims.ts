@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { TokenMark } from '../auth/caller.ts'
 import { parseScope, type Scope, ScopeError } from '../auth/scope.ts'
 import { limits } from '../base/limits.ts'
+import { isSha256Text } from '../base/sha256-text.ts'
 import type { VerifiedToken } from '../service/signed-tokens.ts'
 import type { Claims, CompactToken } from './compact-token.ts'
 
@@ -36,9 +36,6 @@ export const ownClaims = {
 
 const types: ReadonlySet<unknown> = new Set([undefined, 'JWT', 'jwt', 'at+jwt', 'application/at+jwt'])
 
-/** By what a token is known where it is revoked: whoever reads the log cannot guess a token's id. */
-export const revocationIdOf = (id: string): Uint8Array => createHash('sha256').update(id).digest()
-
 /** @returns null if the token is not good, for whatever reason: neither log nor caller should learn which. */
 export function readOwnClaims(
   { header, payload }: CompactToken,
@@ -62,14 +59,14 @@ export function readOwnClaims(
   // Who is no user has no id of one; and an id without the time of its issue could outlive a password.
   if (userId !== undefined && (groups !== undefined || revision === undefined)) return null
   return {
-    ...times.span,
+    ...times,
     isOurs: true,
     name,
     groups: groups ?? null,
     userId: userId ?? null,
     id,
     ancestors,
-    mark: markOf(revision ?? null, times.issuedMs, [id, ...ancestors]),
+    revision: revision ?? null,
     scope: scope ?? null,
     certificate: certificate ?? null,
   }
@@ -89,29 +86,28 @@ export function readOutsideClaims(
   const groups = textsOf(typeof claimed === 'string' ? [claimed] : claimed, limits.outsideGroupsMax, Infinity)
   const given = payload.has('jti') ? textOf(payload.get('jti'), limits.authTokenBytesMax) : undefined
   if (name === null || certificate === null || groups === null || given === null) return null
-  // With its issuer, since others give ids, too. Our own have no blank in them.
-  const id = `${expected.issuer} ${given ?? `sha256:${createHash('sha256').update(signed).digest('base64url')}`}`
   return {
-    ...times.span,
+    ...times,
     isOurs: false,
     name,
     groups: groups
       .map((group) => expected.groupsPrefix + group)
       .filter((group) => Buffer.byteLength(group) <= limits.authNameBytesMax),
     userId: null,
-    id,
+    id: outsideId(expected.issuer, given ?? null, signed),
     ancestors: [],
-    mark: markOf(null, times.issuedMs, [id]),
+    revision: null,
     scope: null,
     certificate: certificate ?? null,
   }
 }
 
-const markOf = (revision: number | null, issuedMs: number, ids: readonly string[]): TokenMark => ({
-  revision,
-  issuedMs,
-  ids: ids.map(revocationIdOf),
-})
+/** With the issuer, since others give ids, too; our own have no blank in them. */
+function outsideId(issuer: string, given: string | null, signed: string): string {
+  const id = `${issuer} ${given}`
+  if (given !== null && Buffer.byteLength(id) <= limits.tokenIdBytesMax) return id
+  return `sha256 ${createHash('sha256').update(signed).digest('base64url')}`
+}
 
 function isForUs(header: Claims, payload: Claims, expected: { readonly issuer: string; readonly audience: string }) {
   const audience = payload.get('aud')
@@ -119,10 +115,7 @@ function isForUs(header: Claims, payload: Claims, expected: { readonly issuer: s
   return types.has(header.get('typ')) && payload.get('iss') === expected.issuer && isMeant
 }
 
-interface Times {
-  readonly issuedMs: number
-  readonly span: Pick<VerifiedToken, 'notBeforeMs' | 'expiresMs'>
-}
+type Times = Pick<VerifiedToken, 'issuedMs' | 'notBeforeMs' | 'expiresMs'>
 
 /** Clocks may differ a little about when a token begins; when it ends is not bargained about. */
 function timesOf(payload: Claims, nowMs: number, lifetimeMsMax: number): Times | null {
@@ -133,7 +126,7 @@ function timesOf(payload: Claims, nowMs: number, lifetimeMsMax: number): Times |
   const latestMs = nowMs + limits.tokenClockSkewMs
   if (issuedMs > latestMs || notBeforeMs > latestMs || expiresMs <= nowMs) return null
   if (expiresMs - issuedMs > lifetimeMsMax || expiresMs <= notBeforeMs) return null
-  return { issuedMs, span: { notBeforeMs, expiresMs } }
+  return { issuedMs, notBeforeMs, expiresMs }
 }
 
 /** RFC 7519, NumericDate: seconds, perhaps with a fraction. Whole milliseconds from 1. */
@@ -167,12 +160,8 @@ function certificateOf(payload: Claims): string | undefined | null {
   // One method, and the one that is looked at: a token bound in two ways must not pass for one.
   if (binding === undefined || others.length > 0 || binding[0] !== 'x5t#S256') return null
   const thumbprint: unknown = binding[1]
-  return typeof thumbprint === 'string' && isThumbprint(thumbprint) ? thumbprint : null
+  return typeof thumbprint === 'string' && isSha256Text(thumbprint) ? thumbprint : null
 }
-
-/** Base64url of 32 bytes. */
-export const isThumbprint = (text: string): boolean =>
-  /^[A-Za-z0-9_-]{43}$/.test(text) && Buffer.from(text, 'base64url').toString('base64url') === text
 
 function scopeOf(payload: Claims): Scope | undefined | null {
   if (!payload.has(ownClaims.scope)) return undefined

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { OutsideIssuerConfig } from '../config/token-settings.ts'
 import { type FileWatch, watchFiles } from '../security/file-watch.ts'
 import { fetchKeySetText } from './fetch-key-set.ts'
 import { type KeySet, parseKeySet } from './key-set.ts'
+import { readKeyFile } from './read-key-file.ts'
 
 const noKeys: KeySet = new Map()
 
@@ -41,7 +41,7 @@ export class OutsideKeys {
   /**
    * Begins to keep the keys fresh.
    *
-   * @throws TokenKeyError, or the system's error, if they are in a file that cannot be used.
+   * @throws TokenKeyError if they are in a file that cannot be used.
    */
   async start(): Promise<void> {
     const { keys } = this.#config
@@ -104,7 +104,7 @@ export class OutsideKeys {
 
   async #load(source: string): Promise<void> {
     const { keys } = this.#config
-    const text = keys.kind === 'file' ? await readFile(source, 'utf8') : await fetchKeySetText(source, keys.caFile)
+    const text = keys.kind === 'file' ? await readKeyFile(source) : await fetchKeySetText(source, keys.caFile)
     if (text === this.#text) return
     this.#keys = await parseKeySet(text, source, 'outside')
     this.#text = text

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import type { OwnTokensConfig } from '../config/token-settings.ts'
 import { type KeySet, parseKeySet } from './key-set.ts'
+import { readKeyFile } from './read-key-file.ts'
 import { readSigningKey, type SigningKey } from './signing-key.ts'
 import { TokenKeyError } from './token-key-error.ts'
 
@@ -21,7 +21,7 @@ export async function readOwnKeys({ signingKeyFile, keysFile }: OwnTokensConfig)
   if (keysFile === null) {
     return { signing, verifying: new Map(signing === null ? [] : [[signing.verification.id, signing.verification]]) }
   }
-  const verifying = await parseKeySet(await readText(keysFile), keysFile, 'own')
+  const verifying = await parseKeySet(await readKeyFile(keysFile), keysFile, 'own')
   if (signing !== null && !isAmong(signing, verifying)) {
     throw new TokenKeyError(`${keysFile}: the key of ${signingKeyFile} is not in it: others could not verify with it`)
   }
@@ -31,13 +31,4 @@ export async function readOwnKeys({ signingKeyFile, keysFile }: OwnTokensConfig)
 function isAmong({ verification, algorithm }: SigningKey, keys: KeySet): boolean {
   const found = keys.get(verification.id)
   return found?.algorithms.includes(algorithm) === true && found.key.equals(verification.key)
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    throw new TokenKeyError(`${file}: ${code}`)
-  }
 }

@@ -36,7 +36,7 @@ export class TokenAuthority implements TokenKeys {
 
   /**
    * @param audience of the cluster's own tokens, unless the configuration says another.
-   * @throws TokenKeyError, or the system's error, if a file cannot be used; nothing is left running then.
+   * @throws TokenKeyError if a file cannot be used; nothing is left running then.
    */
   static async open(config: TokensConfig, audience: string, log: Log): Promise<TokenAuthority> {
     const authority = new TokenAuthority(config, audience, log)

@@ -50,6 +50,7 @@ test('without flags a member is what etcd makes of none', () => {
     enableGrpcReflection: false,
     watchProgressIntervalMs: 600_000,
     authToken: { kind: 'simple' },
+    tokens: { own: null, outside: null },
     authTokenTtlSeconds: 300,
     bcryptCost: 10,
     authPasswordLengthMin: 1,
