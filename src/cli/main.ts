@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { failureLine } from './failure.ts'
 import { count, given } from './option-values.ts'
 import { addPkiCommands } from './pki.ts'
+import { addPolicyCommands } from './policy.ts'
 import { version, versionText } from './version.ts'
 
 const usageExitCode = 1
@@ -35,6 +36,7 @@ function program(exit: (code: number) => void): Command {
     })
 
   addPkiCommands(root, exit)
+  addPolicyCommands(root, exit)
 
   root
     .command('version')

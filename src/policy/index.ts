@@ -1,3 +1,4 @@
+export { parseRangeSpec, RangeSpecError } from '../auth/range-spec.ts'
 export { checkPolicy } from './check-policy.ts'
 export { type Difference, differenceOf, differenceText } from './diff.ts'
 export { type Explanation, explain, type HeldGrant } from './explain.ts'
