@@ -112,6 +112,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     grpcKeepaliveTimeoutMs: timerMsOf(settings, 'grpc-keepalive-timeout'),
     enableGrpcReflection: settings.bool('enable-grpc-reflection'),
     watchProgressIntervalMs: watchProgressIntervalOf(settings),
+    clientCertIdentity: clientCertIdentityOf(settings),
     authToken: parseAuthToken(settings.text('auth-token'), cwd),
     tokens: tokensConfigOf(settings, cwd),
     authTokenTtlSeconds: settings.integer('auth-token-ttl', 1, authTokenTtlSecondsMax),
@@ -123,6 +124,16 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     logLevel: logLevelOf(settings),
     reportedVersion: parseReportedVersion(settings.text('reported-version')),
   }
+}
+
+function clientCertIdentityOf(settings: Settings): MemberConfig['clientCertIdentity'] {
+  const flag = 'client-cert-identity'
+  const value = settings.text(flag)
+  if (value !== 'common-name' && value !== 'uri')
+    throw new ConfigError(flag, `"${value}" is neither common-name nor uri`)
+  if (settings.isSet(flag) && !settings.bool('client-cert-auth'))
+    throw new ConfigError(flag, 'needs --client-cert-auth')
+  return value
 }
 
 function renewalOf(settings: Settings, sides: readonly MemberConfig['clientTls'][], cwd: string) {

@@ -124,6 +124,12 @@ export const flagGroups: readonly FlagGroup[] = [
       built('key-file', 'path', '', 'Its private key; refused if others may read it.'),
       built('trusted-ca-file', 'path', '', 'Clients must present a certificate of this authority.'),
       built('client-cert-auth', 'bool', 'false', 'Insist on client certificates; needs --trusted-ca-file.'),
+      built(
+        'client-cert-identity',
+        'string',
+        'common-name',
+        'The name in their certificates that says which users clients are: common-name or uri.',
+      ),
       built('client-crl-file', 'path', '', 'Revocation lists of that authority; a revoked client is shut out at once.'),
       built('client-cert-allowed-hostname', 'string', '', 'Clients must have a certificate for this host name.'),
       built('peer-cert-file', 'path', '', 'Certificate (PEM) for members, used as server and as client.'),

@@ -41,6 +41,8 @@ export interface MemberConfig {
   /** Whether clients may ask what can be called, by the gRPC server reflection protocol. */
   readonly enableGrpcReflection: boolean
   readonly watchProgressIntervalMs: number
+  /** By which name in its certificate a client is a user. */
+  readonly clientCertIdentity: 'common-name' | 'uri'
   readonly authToken: AuthTokenConfig
   readonly tokens: TokensConfig
   /** How long a simple token lives after it was used. */

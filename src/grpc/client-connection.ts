@@ -31,19 +31,19 @@ export class ClientConnection {
 
   /**
    * @param all is shared with the thread's other connections.
-   * @param commonName of the client's certificate, where it names a user.
+   * @param certificateName of the client's certificate, where it names a user.
    */
   constructor(
     session: ServerHttp2Session,
     socket: Socket,
     options: SessionGuardOptions,
     all: CallMemory,
-    commonName: string | null = null,
+    certificateName: string | null = null,
   ) {
     this.session = session
     this.socket = socket
     const certificateSha256 = thumbprintOfPeer(socket)
-    this.credentials = { token: null, commonName, certificateSha256, address: socket.remoteAddress ?? '' }
+    this.credentials = { token: null, certificateName, certificateSha256, address: socket.remoteAddress ?? '' }
     this.#all = all
     this.#guard = new SessionGuard(session, socket, options)
   }

@@ -15,7 +15,7 @@ export interface ClientConnectionsOptions extends SessionGuardOptions {
   readonly maxConcurrentStreams: number
   readonly accept: AcceptCall
   /** Which user the client's certificate names, if it does. */
-  commonNameOf(socket: Socket): string | null
+  userNameOf(socket: Socket): string | null
   /** What ended a connection that did not end by itself: broken HTTP/2, a flood. */
   onFailure(socket: Socket, reason: string): void
 }
@@ -54,8 +54,8 @@ export class ClientConnections implements Iterable<ClientConnection> {
     const isEncrypted = 'encrypted' in socket
     const session = performServerHandshake(isEncrypted ? socket : new PlaintextConnection(socket), this.#http2)
     session.setLocalWindowSize(limits.connectionWindowBytes)
-    const commonName = this.#options.commonNameOf(socket)
-    const connection = new ClientConnection(session, socket, this.#options, this.#memory, commonName)
+    const userName = this.#options.userNameOf(socket)
+    const connection = new ClientConnection(session, socket, this.#options, this.#memory, userName)
     this.#open.add(connection)
     const { accept } = this.#options
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>

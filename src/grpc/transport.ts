@@ -2,7 +2,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
-import { commonNameOfPeer } from '../security/client-name.ts'
+import { type CertificateIdentity, nameOfPeer } from '../security/client-name.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { TlsCounts } from '../security/tls-status.ts'
@@ -21,6 +21,8 @@ export interface TransportOptions {
   readonly tls: TlsFiles | TlsSource | null
   /** Whether clients' certificates say which users they are. */
   readonly clientCertAuth?: boolean
+  /** By which of their names; by default the common name. */
+  readonly clientCertIdentity?: CertificateIdentity
   /** Several threads listen on the same addresses. */
   readonly reusePort: boolean
   readonly maxRequestBytes: number
@@ -51,7 +53,7 @@ export interface Transport {
  * @throws TlsFileError, or the system's error if an address cannot be listened on; nothing is left listening then.
  */
 export async function startTransport(options: TransportOptions): Promise<Transport> {
-  const { member, table, log } = options
+  const { member, table, log, clientCertIdentity: certificateName = 'common-name' } = options
   const connections = new ClientConnections({
     maxConcurrentStreams: options.maxConcurrentStreams,
     pingIntervalMsMin: options.grpcKeepaliveMinTimeMs,
@@ -61,7 +63,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
     onTooManyPings: () => log.warn('closed a client connection: too many pings'),
     onFailure: ({ remoteAddress, remotePort }, reason) =>
       log.debug('a client connection failed', { remote: `${remoteAddress}:${remotePort}`, reason }),
-    commonNameOf: options.clientCertAuth === true ? commonNameOfPeer : () => null,
+    userNameOf: (socket) => (options.clientCertAuth === true ? nameOfPeer(socket, certificateName) : null),
     accept: callAcceptor(table, {
       member,
       log,

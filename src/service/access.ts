@@ -54,8 +54,8 @@ export class Access {
   identify(rules: AccessRules, view: ReadView, { credentials }: Call): Caller {
     if (credentials === 'member') return memberCaller
     if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token, credentials)
-    if (credentials.commonName === null || credentials.commonName === '') return anonymous
-    const rights = rules.userNamed(view, credentials.commonName)
+    if (credentials.certificateName === null || credentials.certificateName === '') return anonymous
+    const rights = rules.userNamed(view, credentials.certificateName)
     return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), token: null, scope: null }
   }
 

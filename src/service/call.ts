@@ -2,8 +2,8 @@
 export interface Credentials {
   /** A token, as it came; null: none was sent. */
   readonly token: string | null
-  /** The common name of its verified certificate, where certificates say who users are; null: it has none, or they do not. */
-  readonly commonName: string | null
+  /** The user's name in its verified certificate, where certificates say who users are; null: it has none, or they do not. */
+  readonly certificateName: string | null
   /** Base64url of the SHA-256 of that certificate; null: it showed none. */
   readonly certificateSha256: string | null
   /** Where it calls from; empty if that is not known. */

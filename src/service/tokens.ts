@@ -177,7 +177,7 @@ export function whoAmI(member: Member, bytes: Uint8Array, call: Call): Uint8Arra
       scope: scope === null ? [] : scope.entries.map(wireEntryOf),
       token_id: shown?.signed?.id ?? '',
       expires_ms: BigInt(shown?.expiresMs ?? 0),
-      certificate_name: (call.credentials !== 'member' && call.credentials.commonName) || '',
+      certificate_name: (call.credentials !== 'member' && call.credentials.certificateName) || '',
     }).finish()
     return respond(member, member.revision(), body)
   })

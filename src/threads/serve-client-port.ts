@@ -3,6 +3,7 @@ import type { AuthTokenConfig } from '../config/auth-token.ts'
 import type { TokensConfig } from '../config/token-settings.ts'
 import { type ClientServer, type ServeClientsOptions, serveClients } from '../grpc/server.ts'
 import { createHttp1Server } from '../http/http1-server.ts'
+import type { CertificateIdentity } from '../security/client-name.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
 import type { ServingCounts } from './serving-counts.ts'
@@ -18,6 +19,7 @@ export interface ServeOptions {
   readonly enableGrpcReflection: boolean
   /** Whether clients' certificates say which users they are. */
   readonly clientCertAuth: boolean
+  readonly clientCertIdentity: CertificateIdentity
   readonly passwordLengthMin: number
   readonly authToken: AuthTokenConfig
   readonly tokens: TokensConfig

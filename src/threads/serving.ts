@@ -50,6 +50,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
     grpcKeepaliveTimeoutMs: config.grpcKeepaliveTimeoutMs,
     enableGrpcReflection: config.enableGrpcReflection,
     clientCertAuth: config.clientTls?.clientCertAuth === true,
+    clientCertIdentity: config.clientCertIdentity,
     passwordLengthMin: config.authPasswordLengthMin,
     authToken: config.authToken,
     tokens: config.tokens,

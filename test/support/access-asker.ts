@@ -10,7 +10,7 @@ export type Answered = EtcdErrorReason | null
 
 /** What a service function says to a user who shows its certificate. */
 export async function atAdmission(member: AuthMember, user: string, { request }: RequestOp): Promise<Answered> {
-  const call = fakeCall({ ...noCredentials, commonName: user })
+  const call = fakeCall({ ...noCredentials, certificateName: user })
   try {
     switch (request?.$case) {
       case 'request_range': {

@@ -2,7 +2,7 @@ import type { Call, Credentials } from '../../src/service/call.ts'
 
 export const noCredentials: Credentials = {
   token: null,
-  commonName: null,
+  certificateName: null,
   certificateSha256: null,
   address: '127.0.0.1',
 }

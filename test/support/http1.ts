@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type IncomingMessage, request as requestPlain } from 'node:http'
+import { type IncomingMessage, type OutgoingHttpHeaders, request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
 import type { Identity } from './certificates.ts'
 
@@ -7,6 +7,13 @@ export interface HttpAnswer {
   readonly status: number
   readonly headers: IncomingMessage['headers']
   readonly body: string
+}
+
+export interface AskOptions {
+  readonly method?: string
+  readonly timeoutMs?: number
+  readonly headers?: OutgoingHttpHeaders
+  readonly body?: string
 }
 
 /**
@@ -17,11 +24,12 @@ export interface HttpAnswer {
 export function ask(
   url: string,
   identity: Partial<Identity> = {},
-  { method = 'GET', timeoutMs = 10_000 } = {},
+  { method = 'GET', timeoutMs = 10_000, headers = {}, body = '' }: AskOptions = {},
 ): Promise<HttpAnswer> {
   const { caFile, certFile, keyFile } = identity
   const options = {
     method,
+    headers,
     agent: false,
     timeout: timeoutMs,
     ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
@@ -43,7 +51,7 @@ export function ask(
     })
     request.once('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)))
     request.once('error', reject)
-    request.end()
+    request.end(body)
   })
 }
 

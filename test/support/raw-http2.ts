@@ -44,7 +44,16 @@ export async function call(
   body: Uint8Array,
   chunkBytes = body.length,
 ): Promise<Answer> {
-  const session = await http2Client(port)
+  return callOn(await http2Client(port), headers, body, chunkBytes)
+}
+
+/** The same on a session, which it ends. */
+export async function callOn(
+  session: ClientHttp2Session,
+  headers: OutgoingHttpHeaders,
+  body: Uint8Array,
+  chunkBytes = body.length,
+): Promise<Answer> {
   try {
     const stream = session.request(headers)
     stream.on('error', () => {})

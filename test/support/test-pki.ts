@@ -21,6 +21,7 @@ export interface TestIdentityOptions {
   readonly commonName?: string
   readonly dnsNames?: readonly string[]
   readonly ipAddresses?: readonly string[]
+  readonly uris?: readonly string[]
   /** How long ago it was issued, for 30 days; negative: in the future. Such a one is not on the authority's record. */
   readonly ageDays?: number
   /** In place of the profile's. */
@@ -62,7 +63,7 @@ export class TestPki {
       commonName: options.commonName ?? name,
       dnsNames: options.dnsNames ?? (isMember ? ['localhost'] : []),
       ipAddresses: options.ipAddresses ?? (isMember ? ['127.0.0.1', '::1'] : []),
-      uris: [],
+      uris: options.uris ?? [],
       validityDays: 30,
     }
     const outDir = join(this.dir, 'certs')

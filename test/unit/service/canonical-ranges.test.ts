@@ -83,7 +83,7 @@ async function grantAll(member: AuthMember, asked: readonly Permission[]): Promi
   return [...granted.values()]
 }
 
-const call = fakeCall({ ...noCredentials, commonName: 'ann' })
+const call = fakeCall({ ...noCredentials, certificateName: 'ann' })
 /** Null: refused. */
 async function unlessDenied<T>(work: () => Promise<T>): Promise<T | null> {
   try {
@@ -121,7 +121,7 @@ async function erase(member: AuthMember, wire: WireRange): Promise<string[] | nu
 async function everything(member: AuthMember): Promise<string[]> {
   const all = { key: Uint8Array.of(0), range_end: Uint8Array.of(0) }
   const request = RangeRequest.encode(rangeRequest({ ...all, serializable: true })).finish()
-  const answer = await range(member, request, fakeCall({ ...noCredentials, commonName: 'root' }))
+  const answer = await range(member, request, fakeCall({ ...noCredentials, certificateName: 'root' }))
   return hex(RangeResponse.decode(joinedAnswer(answer)).kvs.map(({ key }) => key))
 }
 

@@ -175,8 +175,8 @@ test('a change that concerns somebody else does not touch a token', async () => 
 
 test('a certificate names a user, a token counts before it, and a name that is no user may nothing', async () => {
   const member = await withUsers()
-  const by = (commonName: string | null, token: string | null = null): Call =>
-    fakeCall({ ...noCredentials, commonName, token })
+  const by = (certificateName: string | null, token: string | null = null): Call =>
+    fakeCall({ ...noCredentials, certificateName, token })
   assert.equal(await reasonOf(() => range(member, getK, by('ann'))), null)
   assert.equal(await reasonOf(() => range(member, getK, by('cn'))), 'permissionDenied')
   assert.equal(await reasonOf(() => range(member, getK, by('nobody'))), 'permissionDenied')

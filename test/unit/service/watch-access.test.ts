@@ -29,7 +29,7 @@ import { fakeCall, noCredentials } from '../../support/fake-call.ts'
 import { FakeStream, ManualTimers } from './watch-harness.ts'
 
 const users = [...withRoot, ...userWith('ann', 'read a,c'), ...userWith('bob', 'read a,b', 'read b,c'), enable]
-const by = (commonName: string): Call => fakeCall({ ...noCredentials, commonName })
+const by = (certificateName: string): Call => fakeCall({ ...noCredentials, certificateName })
 const denied = '"rpc error: code = PermissionDenied desc = etcdserver: permission denied"'
 const void_ = '"rpc error: code = Unauthenticated desc = etcdserver: invalid auth token"'
 
