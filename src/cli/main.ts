@@ -4,6 +4,7 @@ import { failureLine } from './failure.ts'
 import { count, given } from './option-values.ts'
 import { addPkiCommands } from './pki.ts'
 import { addPolicyCommands } from './policy.ts'
+import { addTokenCommands } from './token.ts'
 import { version, versionText } from './version.ts'
 
 const usageExitCode = 1
@@ -36,6 +37,7 @@ function program(exit: (code: number) => void): Command {
     })
 
   addPkiCommands(root, exit)
+  addTokenCommands(root, exit)
   addPolicyCommands(root, exit)
 
   root
