@@ -20,6 +20,10 @@ export const Code = {
 } as const
 export type Code = (typeof Code)[keyof typeof Code]
 
+const codeNames: ReadonlyMap<Code, string> = new Map(Object.entries(Code).map(([name, code]) => [code, name]))
+/** As gRPC for Go writes it. */
+export const codeNameOf = (code: Code): string => (code === Code.Ok ? 'OK' : codeNames.get(code)!)
+
 /** Code and message are the wire contract with etcd's clients, who match on the text: no interpolation, no rewording. */
 export const etcdErrors = {
   emptyKey: { code: Code.InvalidArgument, message: 'etcdserver: key is not provided' },

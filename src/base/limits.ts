@@ -176,4 +176,18 @@ export const limits = {
   passwordsWaitingPerAddressMax: 1024,
   /** Users, and addresses, whose failed logins one member remembers. A multiple of 8. */
   loginFailuresRememberedMax: 16_384,
+  /** Rules that say what is audited; and of one record, bytes of a key and ranges that are written out. */
+  auditRulesMax: 1000,
+  auditKeyBytesMax: 512,
+  auditRangesMax: 100,
+  /** After so long, or with so much, a serving thread hands its audit records in. */
+  auditBatchMs: 20,
+  auditBatchBytes: 64 * 1024,
+  /** Audit records of one serving thread that wait for the disk; above it they are lost, and what needs them is refused. */
+  auditQueueBytesMax: 16 * 1024 * 1024,
+  /** How long a change waits for its record to be kept. */
+  auditWaitMsMax: 5000,
+  /** Of the audit trail, in one write; and how often what was written is signed. */
+  auditWriteBytesMax: 4 * 1024 * 1024,
+  auditCheckpointMs: 2000,
 } as const

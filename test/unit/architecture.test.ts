@@ -21,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   policy: ['base', 'wire', 'mvcc', 'auth'],
   // Engine.
   replica: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'service', 'threads'],
-  service: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica'],
+  service: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'audit', 'replica'],
   // Adapters.
   config: ['base'],
   logging: ['base'],
@@ -30,21 +30,34 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   security: ['base', 'config', 'x509'],
   tokens: ['base', 'auth', 'config', 'security'],
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
-  grpc: ['base', 'errors.ts', 'wire', 'auth', 'service', 'config', 'security', 'tokens'],
+  grpc: ['base', 'errors.ts', 'wire', 'auth', 'audit', 'service', 'config', 'security', 'tokens'],
   http: ['base', 'mvcc', 'service', 'security'],
   threads: [
-    ...['base', 'errors.ts', 'wire', 'mvcc', 'auth', 'apply', 'service', 'replica'],
+    ...['base', 'errors.ts', 'wire', 'mvcc', 'auth', 'apply', 'audit', 'service', 'replica'],
     ...['config', 'logging', 'storage', 'security', 'grpc', 'http'],
   ],
-  metrics: ['base', 'errors.ts', 'service', 'replica', 'security', 'grpc', 'http', 'threads'],
+  metrics: ['base', 'errors.ts', 'audit', 'service', 'replica', 'security', 'grpc', 'http', 'threads'],
   pki: ['base', 'x509'],
   'own-certificates.ts': ['base', 'config', 'pki'],
   'node.ts': [
     ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica', 'service'],
     ...['config', 'logging', 'storage', 'security', 'tokens', 'peer', 'grpc', 'http', 'threads'],
-    ...['metrics', 'own-certificates.ts'],
+    ...['audit', 'metrics', 'own-certificates.ts'],
   ],
-  cli: ['base', 'errors.ts', 'wire', 'auth', 'config', 'tokens', 'logging', 'x509', 'policy', 'pki', 'node.ts'],
+  cli: [
+    'audit',
+    'base',
+    'errors.ts',
+    'wire',
+    'auth',
+    'config',
+    'tokens',
+    'logging',
+    'x509',
+    'policy',
+    'pki',
+    'node.ts',
+  ],
 }
 
 /**
@@ -164,8 +177,8 @@ for (const [library, parts] of Object.entries({
   pino: ['logging'],
   'prom-client': ['metrics'],
   commander: ['cli'],
-  yaml: ['config', 'pki', 'policy'],
-  zod: ['config', 'pki', 'policy', 'cli'],
+  yaml: ['config', 'pki', 'policy', 'audit'],
+  zod: ['config', 'pki', 'policy', 'cli', 'audit'],
 }))
   test(`${library} is used by ${parts.join(' and ')} only`, () => {
     const users = allImports.filter(({ to }) => to === library).map(({ from }) => partOf(from))

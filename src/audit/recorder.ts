@@ -1,0 +1,105 @@
+import { limits } from '../base/limits.ts'
+import {
+  type BatchDone,
+  lostRecordsCell,
+  type QueueShare,
+  queuedBytesCell,
+  type RecordBatch,
+} from './writer-messages.ts'
+
+/** The way to the writer; a MessagePort is one. */
+export interface RecorderPort {
+  postMessage(batch: RecordBatch, transfer: readonly ArrayBuffer[]): void
+  on(event: 'message', listener: (done: BatchDone) => void): unknown
+}
+
+interface Waiting {
+  resolve(isPersisted: boolean): void
+  readonly timer: NodeJS.Timeout
+}
+
+const encoder = new TextEncoder()
+
+/**
+ * Gathers the records of one thread and hands them to the writer in batches. What waits to be written is bounded: above that
+ * records are thrown away and counted, and the trail says so.
+ */
+export class Recorder {
+  readonly #port: RecorderPort
+  readonly #queue: Int32Array
+  readonly #waiting = new Map<number, Waiting>()
+  #lines: string[] = []
+  #length = 0
+  #lost = 0
+  /** Of the batch that is being gathered, if anybody waits for it. */
+  #persisted: PromiseWithResolvers<boolean> | null = null
+  #nextWait = 1
+  #timer: NodeJS.Timeout | null = null
+  #isFlushing = false
+
+  constructor(port: RecorderPort, share: QueueShare) {
+    this.#port = port
+    this.#queue = new Int32Array(share.memory)
+    port.on('message', ({ wait, isPersisted }) => this.#done(wait, isPersisted))
+  }
+
+  /** @param line with its newline. */
+  record(line: string): void {
+    if (this.#add(line)) this.#timer ??= setTimeout(() => this.flush(), limits.auditBatchMs)
+  }
+
+  /** @returns whether the line is on stable storage; false after a while, too. */
+  persist(line: string): Promise<boolean> {
+    if (!this.#add(line)) return Promise.resolve(false)
+    this.#persisted ??= Promise.withResolvers()
+    if (!this.#isFlushing) {
+      this.#isFlushing = true
+      setImmediate(() => this.flush())
+    }
+    return this.#persisted.promise
+  }
+
+  /** Hands over what has been gathered. */
+  flush(): void {
+    this.#isFlushing = false
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (this.#lines.length === 0) return
+    const records = this.#lines.length
+    const bytes = encoder.encode(this.#lines.join(''))
+    this.#lines = []
+    this.#length = 0
+    const wait = this.#persisted === null ? 0 : this.#wait(this.#persisted)
+    this.#persisted = null
+    const lost = this.#lost
+    this.#lost = 0
+    Atomics.add(this.#queue, queuedBytesCell, bytes.length)
+    this.#port.postMessage({ bytes, records, lost, wait }, [bytes.buffer])
+  }
+
+  #add(line: string): boolean {
+    if (Atomics.load(this.#queue, queuedBytesCell) + this.#length > limits.auditQueueBytesMax) {
+      this.#lost++
+      Atomics.add(this.#queue, lostRecordsCell, 1)
+      return false
+    }
+    this.#lines.push(line)
+    this.#length += line.length
+    if (this.#length >= limits.auditBatchBytes && this.#persisted === null) this.flush()
+    return true
+  }
+
+  #wait({ resolve }: PromiseWithResolvers<boolean>): number {
+    const wait = this.#nextWait++
+    this.#waiting.set(wait, { resolve, timer: setTimeout(() => this.#done(wait, false), limits.auditWaitMsMax) })
+    return wait
+  }
+
+  #done(wait: number, isPersisted: boolean): void {
+    const waiting = this.#waiting.get(wait)
+    if (waiting === undefined) return
+    this.#waiting.delete(wait)
+    clearTimeout(waiting.timer)
+    waiting.resolve(isPersisted)
+  }
+}
