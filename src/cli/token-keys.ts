@@ -22,9 +22,9 @@ export async function tokenKeysAdd(file: string, { keys }: KeysOptions): Promise
   return 0
 }
 
-export async function tokenKeysRetire(id: string, { keys }: KeysOptions): Promise<number> {
-  await retireKey(keys, id)
-  process.stdout.write(`${id}: taken out of ${keys}\n`)
+export async function tokenKeysRetire({ keys, kid }: KeysOptions & { kid: string }): Promise<number> {
+  await retireKey(keys, kid)
+  process.stdout.write(`${kid}: taken out of ${keys}\n`)
   return 0
 }
 

@@ -83,10 +83,10 @@ function addKeyCommands(keys: Command, exit: (code: number) => void): void {
       exit(await tokenKeysAdd(file, options))
     })
   withFile(keys.command('retire').description('take a key out: tokens that it signed are good no longer'))
-    .argument('<kid>', 'its id', given)
-    .action(async (id, options) => {
+    .requiredOption('--kid <id>', 'its id', given)
+    .action(async (options) => {
       const { tokenKeysRetire } = await import('./token-keys.ts')
-      exit(await tokenKeysRetire(id, options))
+      exit(await tokenKeysRetire(options))
     })
   withConnection(keys.command('list').description('the keys of a file, or of the members that are asked'))
     .option('--keys <file>', 'instead of asking', given)

@@ -102,6 +102,8 @@ export class TokenAuthority implements TokenKeys {
     if (read === null || issuer === null) return null
     const id = read.header.get('kid')
     if (id !== undefined && typeof id !== 'string') return null
+    // Nothing that a header may insist on is understood here.
+    if (read.header.has('crit')) return null
     const keys = issuer === 'own' ? this.#keys.verifying : await this.#outside!.withKey(id ?? null)
     const key = keyOf(keys, id, issuer)
     const algorithm = read.header.get('alg')
@@ -165,7 +167,7 @@ function keyOf(keys: KeySet, id: string | undefined, issuer: 'own' | 'outside'):
   return issuer === 'outside' && only !== undefined && others.length === 0 ? only : null
 }
 
-/** No header of a token's is followed anywhere, and one that says `crit` is understood by nobody here. */
+/** No key and no address in a token's header is looked at. */
 async function isSignedBy(token: string, { key }: VerificationKey, algorithm: string): Promise<boolean> {
   try {
     await compactVerify(token, key, { algorithms: [algorithm] })
