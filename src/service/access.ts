@@ -1,3 +1,4 @@
+import type { Judgement } from '../audit/call-audit.ts'
 import { AccessRules } from '../auth/access-rules.ts'
 import { authorize } from '../auth/authorize.ts'
 import { anonymous, type Caller, memberCaller, stranger } from '../auth/caller.ts'
@@ -92,12 +93,53 @@ export function accessOf(member: Member): Access {
 export function requireAccess(member: Member, view: ReadView, call: Call, operation: () => Operation): Caller {
   const access = accessOf(member)
   if (call.credentials === 'member') return memberCaller
+  const { audit = null } = call
   const rules = access.rules(view)
-  if (!rules.enabled) return anonymous
-  const caller = access.identify(rules, view, call)
-  const denial = authorize(rules, view, caller, operation())
+  if (!rules.enabled) {
+    audit?.judged(operation, operation(), authIsOff)
+    return anonymous
+  }
+  let caller: Caller
+  try {
+    caller = access.identify(rules, view, call)
+  } catch (error) {
+    audit?.judged(operation, operation(), badToken)
+    throw error
+  }
+  const needed = operation()
+  const denial = authorize(rules, view, caller, needed)
+  audit?.judged(operation, needed, judgementOf(rules, view, caller, denial?.rule ?? null, needed.kind))
   if (denial !== null) throw new EtcdError(denial.reason, { cause: denial.rule })
   return caller
+}
+
+/** For the audit trail. */
+export const authIsOff: Judgement = { caller: anonymous, user: '', rule: 'auth is off', isDenied: false }
+export const badToken: Judgement = { caller: null, user: '', rule: 'token is not good', isDenied: true }
+
+/**
+ * @param rules of `view`.
+ * @param denied the rule that says no; null: the caller may.
+ * @param needed what it was that was asked for.
+ */
+export function judgementOf(
+  rules: AccessRules,
+  view: ReadView,
+  caller: Caller,
+  denied: string | null,
+  needed: string,
+): Judgement {
+  const isDenied = denied !== null
+  if (caller.kind === 'user') {
+    const rights = rules.user(view, caller.id)
+    return {
+      caller,
+      user: rights?.user.name ?? '',
+      rule: denied ?? (rights?.isRoot === true ? 'root' : needed),
+      isDenied,
+    }
+  }
+  return { caller, user: caller.kind === 'groups' ? caller.name : '', rule: denied ?? needed, isDenied }
 }
 
 /** The same by the newest state that this member has: for writes, which are judged again where they are applied. */

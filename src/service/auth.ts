@@ -1,3 +1,4 @@
+import { changeJson } from '../audit/change-json.ts'
 import { isBuiltInRole, rootName } from '../auth/built-in-roles.ts'
 import { auditing, type Operation, root } from '../auth/operation.ts'
 import { getRole, getUser, listRoles, listUsers } from '../auth/records.ts'
@@ -44,8 +45,10 @@ type Change = NonNullable<AuthChange['change']>
 function change(member: Member, call: Call, made: Change): Promise<Uint8Array> {
   const request = AuthChange.encode({ change: made }).finish()
   refuseTooLarge(member, request)
+  call.audit?.detail(changeJson(made))
   return proposeAndRespond(
     member,
+    call,
     'auth',
     request,
     admit(member, call, () => root),

@@ -1,3 +1,6 @@
+import type { CallAudit } from '../audit/call-audit.ts'
+import type { Caller } from '../auth/caller.ts'
+
 /** What a caller shows of itself. Nothing here has been found true but the certificate. */
 export interface Credentials {
   /** A token, as it came; null: none was sent. */
@@ -18,12 +21,24 @@ export interface Call {
   onEnd(callback: () => void): void
   /** `member`: this member itself asks, for its own ends. */
   readonly credentials: Credentials | 'member'
+  /**
+   * Who it was found to be when it began, for what goes on for longer than its token may: by that it is judged again. Absent or
+   * null: that is to be found out.
+   */
+  readonly caller?: Caller | null
+  /** Takes note of what is decided about it. Absent or null: nothing is written down. */
+  readonly audit?: CallAudit | null
 }
 
 const never = (): void => {}
 
 /** What goes on for a caller after its call, such as putting back what it had taken; with the caller's rights. */
-export const lasting = ({ credentials }: Call): Call => ({ ended: false, onEnd: never, credentials })
+export const lasting = ({ credentials, audit = null }: Call): Call => ({
+  ended: false,
+  onEnd: never,
+  credentials,
+  audit,
+})
 
 /** What goes on behind the calls of many, for as long as any of them lasts. Shows its results to nobody. */
 export const memberCall: Call = { ended: false, onEnd: never, credentials: 'member' }

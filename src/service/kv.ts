@@ -55,6 +55,7 @@ function readRange(call: Call, member: Member, request: RangeRequest): Promise<A
     requireAccess(member, view, call, needed)
     return allAtOnce(rangeOf(view, request))
   })
+  call.audit?.answeredAt(revision)
   return respond(member, revision, body.join())
 }
 
@@ -64,6 +65,7 @@ function readFor(member: Member, call: Call, needed: () => Operation, reading: R
     requireAccess(member, view, call, needed)
     const result = yield* reading(view)
     admit(member, call, needed)
+    call.audit?.answeredAt(result.revision)
     return result
   })
 }
@@ -73,7 +75,7 @@ export function put(member: Member, bytes: Uint8Array, call: Call): Promise<Uint
   checkPut(request)
   refuseTooLarge(member, bytes)
   const caller = admit(member, call, () => putOperation(request))
-  return proposeAndRespond(member, 'put', bytes, caller)
+  return proposeAndRespond(member, call, 'put', bytes, caller)
 }
 
 export function deleteRange(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
@@ -81,7 +83,7 @@ export function deleteRange(member: Member, bytes: Uint8Array, call: Call): Prom
   checkDeleteRange(request)
   refuseTooLarge(member, bytes)
   const caller = admit(member, call, () => deleteOperation(request))
-  return proposeAndRespond(member, 'deleteRange', bytes, caller)
+  return proposeAndRespond(member, call, 'deleteRange', bytes, caller)
 }
 
 export async function txn(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
@@ -91,7 +93,7 @@ export async function txn(member: Member, bytes: Uint8Array, call: Call): Promis
   if (!isReadOnlyTxn(request)) {
     refuseTooLarge(member, bytes)
     const caller = admit(member, call, needed)
-    return proposeAndRespond(member, 'txn', bytes, caller)
+    return proposeAndRespond(member, call, 'txn', bytes, caller)
   }
   await (isSerializable(request) ? member.answeredVisible() : member.readBarrier())
   refuseEnded(call)
@@ -114,6 +116,7 @@ export function compact(member: Member, bytes: Uint8Array, call: Call): Promise<
   refuseTooLarge(member, bytes)
   return proposeAndRespond(
     member,
+    call,
     'compact',
     bytes,
     admit(member, call, () => operating),

@@ -37,7 +37,7 @@ export function leaseGrant(member: Member, bytes: Uint8Array, call: Call): Promi
     TTL: request.TTL < ttlMin ? ttlMin : request.TTL,
   }
   const caller = admit(member, call, () => usingLeases)
-  return proposeAndRespond(member, 'leaseGrant', LeaseGrantRequest.encode(settled).finish(), caller)
+  return proposeAndRespond(member, call, 'leaseGrant', LeaseGrantRequest.encode(settled).finish(), caller)
 }
 
 /** Positive, 63 bits. Not guessable, so that no one can attach keys to, or revoke, a lease that was not shown to them. */
@@ -52,7 +52,7 @@ function randomLeaseId(): bigint {
 export function leaseRevoke(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   const { ID } = decodeRequest(LeaseRevokeRequest, bytes)
   const caller = admit(member, call, () => writingLease(leaseId(ID)))
-  return proposeAndRespond(member, 'leaseRevoke', bytes, caller)
+  return proposeAndRespond(member, call, 'leaseRevoke', bytes, caller)
 }
 
 /** An unknown lease is no error: it has -1 seconds to live. Its keys are shown to those only who may read all of them. */

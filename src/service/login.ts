@@ -16,7 +16,7 @@ import { hashOfToken } from './known-tokens.ts'
 import { LoginGuard } from './login-guard.ts'
 import type { Member } from './member.ts'
 import { isHashable } from './new-passwords.ts'
-import { respond } from './respond.ts'
+import { proposeFor, respond } from './respond.ts'
 import { StatusError } from './status-error.ts'
 
 /** Who tries to log in, from where, and how to learn that nobody waits for it any more. */
@@ -84,7 +84,7 @@ export class Login {
       // If the password is changed meanwhile, that is at a later revision, and the token is void.
       if (this.#jwt !== null) return answer(member, member.revision(), await signed(this.#jwt, user.name, revision))
       const issued = randomLetters()
-      const outcome = await member.propose('auth', issueRequest(member, user, issued), memberCaller)
+      const outcome = await proposeFor(call, member, 'auth', issueRequest(member, user, issued), memberCaller)
       if (outcome.ok) {
         return answer(member, outcome.revision, `${issued}.${Buffer.from(outcome.body).toString('latin1')}`)
       }
@@ -107,7 +107,12 @@ export class Login {
     })
     // A longer name is nobody's, and not worth remembering.
     const guarded = name.slice(0, limits.authNameBytesMax)
-    if (this.#guard.mustWait(guarded, address) || this.#passwords.isBusy) throw new EtcdError('tooManyRequests')
+    // Not the name as it came, if it is nobody's: it may be a password in the wrong place.
+    const audited = user?.name ?? ''
+    if (this.#guard.mustWait(guarded, address) || this.#passwords.isBusy) {
+      call.audit?.login(audited, 'too many failures, or too many at once', true)
+      throw new EtcdError('tooManyRequests')
+    }
     refuseEnded(call)
     // bcrypt does not look at all of a longer one: it is nobody's, and takes as long as any other wrong one.
     const isPossible = user !== null && user.password_hash !== '' && isHashable(password)
@@ -116,7 +121,11 @@ export class Login {
       ? await this.#passwords.matches(password, user.password_hash, attempt)
       : await this.#passwords.matches('', null, attempt)
     if (isRight === null) throw new EtcdError('tooManyRequests')
-    if (user !== null && isRight) return { user, revision }
+    if (user !== null && isRight) {
+      call.audit?.login(audited, 'right password', false)
+      return { user, revision }
+    }
+    call.audit?.login(audited, user === null ? 'no such user' : 'wrong password', true)
     this.#log.warn('a login failed', { address, user: user === null ? 'unknown' : user.name })
     throw new EtcdError('authFailed')
   }

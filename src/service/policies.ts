@@ -1,3 +1,4 @@
+import { changeJson } from '../audit/change-json.ts'
 import { rootName } from '../auth/built-in-roles.ts'
 import type { Caller } from '../auth/caller.ts'
 import { auditing, root } from '../auth/operation.ts'
@@ -12,7 +13,7 @@ import { refuseTooLarge } from './admission.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
-import { respond } from './respond.ts'
+import { proposeFor, respond } from './respond.ts'
 
 /** Users, roles and groups as a whole. What a change is refused for is decided where it is applied: `auth/policy-change.ts`. */
 
@@ -54,9 +55,11 @@ export async function policyApply(member: Member, bytes: Uint8Array, call: Call)
     return admitted
   })
   const value = { expected_revision: expected_auth_revision, ...rows, now_ms: BigInt(Date.now()) }
-  const request = AuthChange.encode({ change: { $case: 'apply_policy', value } }).finish()
+  const change = { $case: 'apply_policy', value } as const
+  const request = AuthChange.encode({ change }).finish()
   refuseTooLarge(member, request)
-  const outcome = await member.propose('auth', request, caller)
+  call.audit?.detail(changeJson(change))
+  const outcome = await proposeFor(call, member, 'auth', request, caller)
   if (!outcome.ok) throw new EtcdError(outcome.reason)
   // Exactly one above what it was applied to.
   const auth_revision = expected_auth_revision + 1n

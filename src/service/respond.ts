@@ -1,8 +1,11 @@
+import type { Outcome } from '../apply/outcome.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { Revision } from '../base/ids.ts'
-import { EtcdError } from '../errors.ts'
+import { Code, EtcdError } from '../errors.ts'
 import { encodeHeader } from '../wire/header.ts'
+import type { Call } from './call.ts'
 import type { Member, WriteKind } from './member.ts'
+import { StatusError } from './status-error.ts'
 
 /** The encoded header (field 1) that a response begins with. */
 export function headerOf(member: Member, revision: Revision): Uint8Array {
@@ -20,6 +23,34 @@ export function respond(member: Member, revision: Revision, body: Uint8Array): U
   return response
 }
 
+/** Refusals that mean that the caller might not (any more). */
+const denials: ReadonlySet<string> = new Set(['permissionDenied', 'userEmpty', 'invalidAuthToken'])
+
+/**
+ * Replicates a write for a caller: not before it is in the audit trail, if it has to be. There is no other way from a
+ * client's request to a proposal.
+ *
+ * @throws EtcdError why there is no verdict; StatusError if the trail cannot take it.
+ */
+export async function proposeFor(
+  call: Call,
+  member: Member,
+  kind: WriteKind,
+  request: Uint8Array,
+  caller: Caller,
+): Promise<Outcome> {
+  const { audit = null } = call
+  if (audit === null) return member.propose(kind, request, caller)
+  const recorded = audit.persisted()
+  if (recorded !== null && !(await recorded)) throw new StatusError(Code.Unavailable, unrecorded)
+  const outcome = await member.propose(kind, request, caller)
+  if (outcome.ok) audit.answeredAt(outcome.revision)
+  else if (denials.has(outcome.reason)) audit.deniedAtApply(outcome.reason)
+  return outcome
+}
+
+const unrecorded = 'leasehold: the audit trail cannot record this change, so it is not made'
+
 /**
  * Replicates a write and gives the response, or throws the verdict.
  *
@@ -28,11 +59,12 @@ export function respond(member: Member, revision: Revision, body: Uint8Array): U
  */
 export async function proposeAndRespond(
   member: Member,
+  call: Call,
   kind: WriteKind,
   request: Uint8Array,
   caller: Caller,
 ): Promise<Uint8Array> {
-  const outcome = await member.propose(kind, request, caller)
+  const outcome = await proposeFor(call, member, kind, request, caller)
   if (!outcome.ok) throw new EtcdError(outcome.reason)
   return respond(member, outcome.revision, outcome.body)
 }

@@ -1,3 +1,5 @@
+import { changeJson } from '../audit/change-json.ts'
+import type { Caller } from '../auth/caller.ts'
 import { known, root } from '../auth/operation.ts'
 import { limits } from '../base/limits.ts'
 import { Code, EtcdError } from '../errors.ts'
@@ -28,7 +30,7 @@ export async function tokenRevoke(member: Member, bytes: Uint8Array, call: Call)
     // Of tokens that say only the time of their issue, those of clocks that go ahead are meant, too.
     const value = { user, now_ms: BigInt(nowMs + limits.tokenClockSkewMs) }
     const caller = admit(member, call, () => root)
-    return proposeAndRespond(member, 'auth', encode({ $case: 'revoke_user_tokens', value }), caller)
+    return revoke(member, call, { $case: 'revoke_user_tokens', value }, caller)
   }
   const admitted = admit(member, call, () => known)
   const shown = accessOf(member).shown(call)?.signed ?? null
@@ -44,10 +46,15 @@ export async function tokenRevoke(member: Member, bytes: Uint8Array, call: Call)
     expires_ms: BigInt(Math.ceil(forgetMs)),
     now_ms: BigInt(nowMs),
   }
-  return proposeAndRespond(member, 'auth', encode({ $case: 'revoke_token', value }), caller)
+  return revoke(member, call, { $case: 'revoke_token', value }, caller)
 }
 
-const encode = (change: NonNullable<AuthChange['change']>): Uint8Array => AuthChange.encode({ change }).finish()
+type Change = NonNullable<AuthChange['change']>
+
+function revoke(member: Member, call: Call, change: Change, caller: Caller): Promise<Uint8Array> {
+  call.audit?.detail(changeJson(change))
+  return proposeAndRespond(member, call, 'auth', AuthChange.encode({ change }).finish(), caller)
+}
 
 /**
  * When a token that nobody has shown has ended.

@@ -1,10 +1,11 @@
+import type { Judgement, WatchEvent } from '../audit/call-audit.ts'
 import { authorize } from '../auth/authorize.ts'
 import type { Caller } from '../auth/caller.ts'
 import { reading } from '../auth/operation.ts'
 import type { KeyRange } from '../base/key-range.ts'
-import { Code, EtcdError, type EtcdErrorReason, etcdErrors } from '../errors.ts'
+import { codeNameOf, EtcdError, type EtcdErrorReason, etcdErrors } from '../errors.ts'
 import type { ReadView } from '../mvcc/view.ts'
-import type { Access } from './access.ts'
+import { type Access, authIsOff, badToken, judgementOf } from './access.ts'
 import type { Call } from './call.ts'
 
 /** Whether the caller of a Watch call may watch, when a watch begins and again whenever the rules have changed. */
@@ -12,6 +13,8 @@ export class WatchAccess {
   readonly #call: Call
   /** As of the newest watch that began with auth on. */
   #caller: Caller | null = null
+  /** The newest one. */
+  #judgement: Judgement = authIsOff
 
   constructor(call: Call) {
     this.#call = call
@@ -19,7 +22,6 @@ export class WatchAccess {
 
   /** Why a watch of the range cannot begin; null: it can. */
   refusal(access: Access, view: ReadView, range: KeyRange): EtcdErrorReason | null {
-    if (!access.rules(view).enabled) return null
     this.#caller = null
     return this.denial(access, view, range)
   }
@@ -29,21 +31,36 @@ export class WatchAccess {
    */
   denial(access: Access, view: ReadView, range: KeyRange): EtcdErrorReason | null {
     const rules = access.rules(view)
-    if (!rules.enabled) return null
+    if (!rules.enabled) {
+      this.#judgement = authIsOff
+      return null
+    }
     try {
       this.#caller ??= access.identify(rules, view, this.#call)
     } catch (error) {
-      if (error instanceof EtcdError) return error.reason
-      throw error
+      if (!(error instanceof EtcdError)) throw error
+      this.#judgement = badToken
+      return error.reason
     }
-    return authorize(rules, view, this.#caller, reading(range))?.reason ?? null
+    const denial = authorize(rules, view, this.#caller, reading(range))
+    if (this.#call.audit != null) {
+      this.#judgement = judgementOf(rules, view, this.#caller, denial?.rule ?? null, 'keys')
+    }
+    return denial?.reason ?? null
+  }
+
+  /** Notes what became of a watch by the judgement that was made last. */
+  note(event: Exclude<WatchEvent, 'canceled'>, id: bigint, range: KeyRange): void {
+    this.#call.audit?.watch(event, id, range, this.#judgement)
+  }
+
+  noteCanceled(id: bigint, range: KeyRange): void {
+    this.#call.audit?.watch('canceled', id, range, { ...this.#judgement, rule: 'by the client', isDenied: false })
   }
 }
-
-const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code, name]))
 
 /** A refusal as the text of a watch response: clients look for what a gRPC error of etcd's looks like in Go. */
 export function refusalText(reason: EtcdErrorReason): string {
   const { code, message } = etcdErrors[reason]
-  return `rpc error: code = ${codeNames.get(code)} desc = ${message}`
+  return `rpc error: code = ${codeNameOf(code)} desc = ${message}`
 }

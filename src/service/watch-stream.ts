@@ -145,8 +145,11 @@ export class WatchStream {
   judge(): void {
     const denied = this.#hub.judgeBy((access, view) =>
       [...this.watchers.values()].flatMap((watcher) => {
-        const reason = this.#access.denial(access, view, watcher.group.node.range)
-        return reason === null ? [] : [{ watcher, reason }]
+        const { range } = watcher.group.node
+        const reason = this.#access.denial(access, view, range)
+        if (reason === null) return []
+        this.#access.note('revoked', watcher.id, range)
+        return [{ watcher, reason }]
       }),
     )
     for (const { watcher, reason } of denied) {
@@ -200,6 +203,7 @@ export class WatchStream {
     const costBytes = limits.watchOverheadBytes + 3 * request.key.length + request.range_end.length
     const refusal = this.#hub.judgeBy((access, view) => this.#access.refusal(access, view, range))
     if (refusal !== null) {
+      this.#access.note('refused', request.watch_id, range)
       this.#answer(encodeRefused(header, refusalText(refusal)))
       return
     }
@@ -235,6 +239,7 @@ export class WatchStream {
     })
     this.#watchesBytes += costBytes
     this.watchers.set(id, watcher)
+    this.#access.note('created', id, range)
     if (watcher.progressNotify) this.#progressTimer ??= this.#hub.every((): void => this.#progressTick())
   }
 
@@ -246,6 +251,7 @@ export class WatchStream {
   #cancel(id: bigint): void {
     const watcher = this.watchers.get(id)
     if (watcher === undefined) return
+    this.#access.noteCanceled(id, watcher.group.node.range)
     this.#forget(watcher)
     this.#answer(encodeCanceled(this.#hub.header(), watcher.idField, 0))
     this.answerProgress()
