@@ -1,4 +1,5 @@
 import type { Judgement, WatchEvent } from '../audit/call-audit.ts'
+import type { AccessRules } from '../auth/access-rules.ts'
 import { authorize } from '../auth/authorize.ts'
 import type { Caller } from '../auth/caller.ts'
 import { reading } from '../auth/operation.ts'
@@ -13,11 +14,28 @@ export class WatchAccess {
   readonly #call: Call
   /** As of the newest watch that began with auth on. */
   #caller: Caller | null = null
+  /** When its signed token ends, by the wall clock. */
+  #expiresMs: number | null = null
   /** The newest one. */
   #judgement: Judgement = authIsOff
 
   constructor(call: Call) {
     this.#call = call
+  }
+
+  /** @throws EtcdError invalidAuthToken. */
+  #callerBy(access: Access, rules: AccessRules, view: ReadView): Caller {
+    if (this.#caller === null) {
+      this.#caller = access.identify(rules, view, this.#call)
+      this.#expiresMs = access.shown(this.#call)?.signed?.expiresMs ?? null
+    }
+    if (this.#expiresMs !== null && Date.now() >= this.#expiresMs) throw new EtcdError('invalidAuthToken')
+    return this.#caller
+  }
+
+  /** When watches have to be judged again, whether the rules change or not. */
+  get expiresMs(): number | null {
+    return this.#expiresMs
   }
 
   /** Why a watch of the range cannot begin; null: it can. */
@@ -27,7 +45,8 @@ export class WatchAccess {
   }
 
   /**
-   * Why a watch of the range cannot go on; null: it can. A token that has only expired since was good when the watch began.
+   * Why a watch of the range cannot go on; null: it can. A login's token that has only expired since was good when the watch
+   * began; what was begun with a signed one ends with it.
    */
   denial(access: Access, view: ReadView, range: KeyRange): EtcdErrorReason | null {
     const rules = access.rules(view)
@@ -36,7 +55,7 @@ export class WatchAccess {
       return null
     }
     try {
-      this.#caller ??= access.identify(rules, view, this.#call)
+      this.#caller = this.#callerBy(access, rules, view)
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error
       this.#judgement = badToken

@@ -146,6 +146,10 @@ export class WatchHub {
     return this.#timers.every(interval + Math.floor(this.#timers.random() * (interval / 10)), callback)
   }
 
+  after(ms: number, callback: () => void): { cancel(): void } {
+    return this.#timers.after(ms, callback)
+  }
+
   add(stream: WatchStream, wish: NewWatch): Watcher {
     let node = this.#index.get(wish.range)
     if (node === undefined) {

@@ -61,6 +61,7 @@ export class WatchStream {
   #nextId = 0n
   #watchesBytes = 0
   #progressTimer: { cancel(): void } | null = null
+  #expiry: { cancel(): void } | null = null
 
   constructor(hub: WatchHub, io: MessageStream, call: Call) {
     this.#access = new WatchAccess(call)
@@ -240,7 +241,19 @@ export class WatchStream {
     this.#watchesBytes += costBytes
     this.watchers.set(id, watcher)
     this.#access.note('created', id, range)
+    this.#endWithToken()
     if (watcher.progressNotify) this.#progressTimer ??= this.#hub.every((): void => this.#progressTick())
+  }
+
+  #endWithToken(): void {
+    const { expiresMs } = this.#access
+    if (expiresMs === null || this.#expiry !== null) return
+    this.#expiry = this.#hub.after(Math.max(0, expiresMs - Date.now()), () => {
+      this.#expiry = null
+      this.judge()
+      // Timers and the wall clock do not go quite alike.
+      if (this.watchers.size > 0 && !this.#closed) this.#endWithToken()
+    })
   }
 
   #freeId(): bigint {
@@ -331,6 +344,7 @@ export class WatchStream {
     this.#watchesBytes = 0
     this.#progressHeldBy = null
     this.#progressTimer?.cancel()
+    this.#expiry?.cancel()
     for (const watcher of this.watchers.values()) this.#hub.remove(watcher)
     this.watchers.clear()
     this.stalled.clear()
