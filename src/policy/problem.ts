@@ -16,7 +16,7 @@ export const fileBegin: Place = { line: 1, column: 1 }
 /** What cannot be read as a policy. Nothing is taken from a file that has a problem. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError'
-  /** At least one, in order of their places. */
+  /** The first ones, at least one and at most 20, in order of their places. */
   readonly problems: readonly Problem[]
 
   constructor(problems: readonly Problem[], options?: { cause?: unknown }) {
@@ -24,9 +24,11 @@ export class PolicyError extends Error {
     const { place, message } = sorted[0]!
     const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : ''
     super(`${placeText(place)}: ${message}${more}`, options)
-    this.problems = sorted
+    this.problems = sorted.slice(0, problemsMax)
   }
 }
+
+const problemsMax = 20
 
 export const placeText = ({ line, column }: Place): string => `${line}:${column}`
 

@@ -6,7 +6,7 @@ type Roles = ReadonlyMap<string, RolePolicy>
 /**
  * A role and those that it extends, however far away, each once; it comes first.
  *
- * @param roles without circles.
+ * @param roles as they were found good: in others it stops after a hundred.
  */
 export function lineage(roles: Roles, name: string): RolePolicy[] {
   const found = new Set<RolePolicy>()
@@ -15,10 +15,23 @@ export function lineage(roles: Roles, name: string): RolePolicy[] {
     const role = roles.get(next)
     if (role === undefined || found.has(role)) continue
     found.add(role)
+    if (found.size > lineageMax) break
     waiting.push(...role.extends)
   }
   return [...found]
 }
+
+/** Roles that have more behind them than anybody can look through: each of them would be laid out for each. */
+export function refuseLongLineages(roles: Roles): Problem[] {
+  for (const { name, place } of roles.values()) {
+    if (lineage(roles, name).length <= lineageMax) continue
+    return [{ place, message: `the role ${quoted(name)} extends more than ${lineageMax - 1} others, all in all` }]
+  }
+  return []
+}
+
+/** With the role itself. */
+const lineageMax = 100
 
 /** One problem for each circle, at the first of its roles that is come upon. Does not recurse: chains may be long. */
 export function refuseCycles(roles: Roles): Problem[] {

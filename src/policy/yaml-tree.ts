@@ -40,9 +40,9 @@ export function readYaml(bytes: Uint8Array): PlacedData {
   }
   const wrong = [...document.errors, ...document.warnings].map(({ code, message, pos }) => ({
     place: at(pos[0]),
-    message: code === 'RESOURCE_EXHAUSTION' ? 'this is nested too deeply' : firstLine(message),
+    message: ownWords.get(code) ?? firstLine(message),
   }))
-  if (wrong.length > 0) throw new PolicyError(wrong.slice(0, problemsMax))
+  if (wrong.length > 0) throw new PolicyError(wrong)
   const { yaml, tags } = document.directives
   if (yaml.explicit === true || Object.keys(tags).length > 1) {
     throw new PolicyError([{ place: fileBegin, message: 'a policy has no directives (lines that begin with %)' }])
@@ -50,7 +50,12 @@ export function readYaml(bytes: Uint8Array): PlacedData {
   return new Walk(at).of(document.contents)
 }
 
-const problemsMax = 20
+/** Where the parser speaks of itself. */
+const ownWords: ReadonlyMap<string, string> = new Map([
+  ['RESOURCE_EXHAUSTION', 'this is nested too deeply'],
+  ['MULTIPLE_DOCS', 'a policy is one document'],
+  ['NON_STRING_KEY', 'a key is a word'],
+])
 const depthMax = 16
 
 /** @throws PolicyError for a file that is too long, not UTF-8, or has characters that no editor shows. */
@@ -90,7 +95,7 @@ class Walk implements PlacedData {
 
   of(contents: unknown): this {
     this.data = this.#dataOf(contents as Node | null, [], fileBegin)
-    if (this.#problems.length > 0) throw new PolicyError(this.#problems.slice(0, problemsMax))
+    if (this.#problems.length > 0) throw new PolicyError(this.#problems)
     return this
   }
 
