@@ -32,6 +32,8 @@ export function ask(
     headers,
     agent: false,
     timeout: timeoutMs,
+    // Else a name that is asked for would have to be that of the certificate.
+    ...(headers.host === undefined ? {} : { servername: 'localhost' }),
     ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
     ...(certFile === undefined ? {} : { cert: readFileSync(certFile) }),
     ...(keyFile === undefined ? {} : { key: readFileSync(keyFile) }),
