@@ -78,15 +78,13 @@ interface Known {
 export class SignedTokens implements TokenKind {
   readonly keys: TokenKeys
   readonly #member: Member
-  readonly #nowMs: () => number
   readonly #known = new Map<string, Known>()
   readonly #verifying = new Map<string, Promise<void>>()
   #generation: number
 
-  constructor(member: Member, keys: TokenKeys, nowMs: () => number = Date.now) {
+  constructor(member: Member, keys: TokenKeys) {
     this.#member = member
     this.keys = keys
-    this.#nowMs = nowMs
     this.#generation = keys.generation
   }
 
@@ -146,7 +144,7 @@ export class SignedTokens implements TokenKind {
     this.#forgetOldKeys()
     const known = this.#known.get(token)
     if (known === undefined) return null
-    if (this.#nowMs() >= known.token.expiresMs) {
+    if (Date.now() >= known.token.expiresMs) {
       this.#known.delete(token)
       return null
     }
