@@ -40,4 +40,6 @@ export interface CommittedBatch {
   readonly events: readonly WatchEvent[]
   /** The whole state was replaced by a snapshot: `events` is empty and watchers must catch up from history. */
   readonly replaced: boolean
+  /** Who may do what, or which tokens are good, is not as before. Absent: it is, unless the state was replaced. */
+  readonly rulesChanged?: boolean
 }

@@ -49,7 +49,17 @@ const keys = (needs: readonly Need[]): Operation => ({ kind: 'keys', needs })
 export const reading = (range: KeyRange): Operation => keys([{ kind: 'read', range }])
 export const usingLeases: Operation = keys([{ kind: 'lease' }])
 export const readingLease = (lease: LeaseId): Operation => keys([{ kind: 'lease' }, { kind: 'readLease', lease }])
+/** What it takes to stand in a queue of keys with a key of a lease: see `service/turn-queue.ts`. */
+export const waiting = (queue: KeyRange, key: Uint8Array, lease: LeaseId): Operation =>
+  keys([
+    { kind: 'read', range: queue },
+    { kind: 'write', range: pointRange(key) },
+    { kind: 'writeLease', lease },
+  ])
 export const writingLease = (lease: LeaseId): Operation => keys([{ kind: 'lease' }, { kind: 'writeLease', lease }])
+
+export const writingLeases = (leases: Iterable<LeaseId>): Operation =>
+  keys(Array.from(leases, (lease) => ({ kind: 'writeLease', lease })))
 
 export const rangeOperation = (request: RangeRequest): Operation => keys(rangeNeeds(request))
 export const putOperation = (request: PutRequest): Operation => keys(putNeeds(request))

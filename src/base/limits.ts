@@ -120,6 +120,8 @@ export const limits = {
   compactionPauseMs: 10,
   /** Calls that wait for a lock or to be elected, on one serving thread. */
   turnWaitersMax: 10_000,
+  /** Leases of one keep-alive stream that are judged again when the rules change: those that were renewed last. */
+  renewedLeasesJudgedMax: 1000,
   /** Keys of one queue for locks or elections that are remembered while anyone waits in it. */
   turnKeysMax: 20_000,
   /** Leases revoked per second when many expire together. */

@@ -41,6 +41,8 @@ export class ApplyStage {
   readonly #hooks: ApplyStageHooks
   readonly #pace: CompactionPace
   readonly #rules = new AccessRules()
+  /** Of the rules as of the last batch; null: not known. */
+  #rulesVersion: number | null = null
   #waiting: Entry[] = []
   #busy = false
   #compacting: boolean
@@ -127,6 +129,8 @@ export class ApplyStage {
         if (error) return this.#hooks.failed(error)
         this.#appliedIndex = last.index
         this.#revision = revision
+        const rulesChanged = this.#rules.version !== this.#rulesVersion
+        this.#rulesVersion = this.#rules.version
         const events: WatchEvent[] = []
         for (const one of applied) {
           for (const event of one.events) events.push(event)
@@ -142,6 +146,7 @@ export class ApplyStage {
             compactRevision: this.#compactRevision,
             events,
             replaced: false,
+            ...(rulesChanged ? { rulesChanged } : {}),
           },
           applied,
           batch,

@@ -52,17 +52,20 @@ export class Access {
    * @param rules of `view`.
    * @throws EtcdError invalidAuthToken. A token counts before a certificate, as in etcd.
    */
-  identify(rules: AccessRules, view: ReadView, { credentials }: Call): Caller {
+  identify(rules: AccessRules, view: ReadView, { credentials, caller = null }: Call): Caller {
     if (credentials === 'member') return memberCaller
+    if (caller !== null) return caller
     if (credentials.token !== null) return this.#tokens.callerOf(rules, view, credentials.token, credentials)
     if (credentials.certificateName === null || credentials.certificateName === '') return anonymous
     const rights = rules.userNamed(view, credentials.certificateName)
     return rights === null ? stranger : { kind: 'user', id: Number(rights.user.id), token: null, scope: null }
   }
 
-  /** What the token says with which the caller has just been identified; null if none came. */
-  shown({ credentials }: Call): ShownToken | null {
-    return credentials === 'member' || credentials.token === null ? null : this.#tokens.shown(credentials.token)
+  /** What the token says with which the caller has just been identified; null if none came, or it was identified before. */
+  shown({ credentials, caller = null }: Call): ShownToken | null {
+    return caller !== null || credentials === 'member' || credentials.token === null
+      ? null
+      : this.#tokens.shown(credentials.token)
   }
 
   /** Null if this member can judge the call's token; else when it can: the token may be news to it. */

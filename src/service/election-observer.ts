@@ -1,9 +1,11 @@
+import { reading } from '../auth/operation.ts'
 import { equalBytes } from '../base/bytes.ts'
 import { LeaderRequest, LeaderResponse } from '../wire/gen/election.ts'
 import type { KeyValue } from '../wire/gen/kv.ts'
 import { refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from './admission.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
+import { liveCallsOf } from './live-calls.ts'
 import type { Member } from './member.ts'
 import { firstCreatedOp, ownTxn } from './own-txn.ts'
 import { isDeletion, OwnWatch, type WatchedKeys, type WatchHandler } from './own-watch.ts'
@@ -26,7 +28,15 @@ export function observe(
 ): void {
   const { name } = decodeRequest(LeaderRequest, bytes)
   if (stream.metadata(requireLeaderKey) === requireLeaderValue) refuseWithoutLeader(member)
-  new ElectionObserver(watch, member, name, stream, call).run().catch((error: Error) => stream.end(error))
+  const observer = new ElectionObserver(watch, member, name, stream)
+  const range = { start: queuePrefix(name), end: queueEnd(queuePrefix(name)), isPoint: false }
+  const held = liveCallsOf(member).hold(
+    call,
+    () => reading(range),
+    (error) => observer.end(error),
+  )
+  stream.onClose(held.release)
+  observer.run(held.call).catch((error: Error) => observer.end(error))
 }
 
 class ElectionObserver {
@@ -34,18 +44,16 @@ class ElectionObserver {
   readonly #member: Member
   readonly #prefix: Uint8Array
   readonly #stream: MessageStream
-  readonly #call: Call
   #own: OwnWatch | null = null
   #stop: () => void = () => {}
   #closed = false
   #writable = true
 
-  constructor(watch: WatchHandler, member: Member, name: Uint8Array, stream: MessageStream, call: Call) {
+  constructor(watch: WatchHandler, member: Member, name: Uint8Array, stream: MessageStream) {
     this.#watch = watch
     this.#member = member
     this.#prefix = queuePrefix(name)
     this.#stream = stream
-    this.#call = call
     stream.onDrain(() => {
       this.#writable = true
       this.#own?.drain()
@@ -56,29 +64,36 @@ class ElectionObserver {
     })
   }
 
-  async run(): Promise<void> {
+  end(error: Error): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stop()
+    this.#stream.end(error)
+  }
+
+  async run(call: Call): Promise<void> {
     const success = [firstCreatedOp(this.#prefix, queueEnd(this.#prefix))]
     let told: KeyValue | undefined
     while (!this.#closed) {
-      const seen = await ownTxn(this.#member, this.#call, { compare: [], success, failure: [] })
+      const seen = await ownTxn(this.#member, call, { compare: [], success, failure: [] })
       let [leader] = seen.kvs(0)
       let after = seen.revision
       if (leader === undefined) {
-        leader = await this.#firstPut(after + 1n)
+        leader = await this.#firstPut(call, after + 1n)
         if (leader === undefined) continue
         after = leader.mod_revision
       }
       // After history was lost, the last words may be those that were told last.
       const isNews = told?.mod_revision !== leader.mod_revision || !equalBytes(told.key, leader.key)
       if (isNews) this.#tell(after, leader)
-      told = await this.#follow(leader, after)
+      told = await this.#follow(call, leader, after)
     }
   }
 
   /** @returns undefined if history is gone, or nobody asks any more. */
-  async #firstPut(startRevision: bigint): Promise<KeyValue | undefined> {
+  async #firstPut(call: Call, startRevision: bigint): Promise<KeyValue | undefined> {
     let first: KeyValue | undefined
-    await this.#until({ key: this.#prefix, end: queueEnd(this.#prefix) }, startRevision, (_, kv, isDelete) => {
+    await this.#until(call, { key: this.#prefix, end: queueEnd(this.#prefix) }, startRevision, (_, kv, isDelete) => {
       if (!isDelete) first ??= kv
       return first !== undefined
     })
@@ -86,9 +101,9 @@ class ElectionObserver {
   }
 
   /** Tells what the leader says until it leads no more. @returns what was told last. */
-  async #follow(leader: KeyValue, after: bigint): Promise<KeyValue> {
+  async #follow(call: Call, leader: KeyValue, after: bigint): Promise<KeyValue> {
     let last = leader
-    await this.#until({ key: leader.key }, after + 1n, (revision, kv, isDelete) => {
+    await this.#until(call, { key: leader.key }, after + 1n, (revision, kv, isDelete) => {
       if (isDelete) return true
       this.#tell(revision, kv)
       last = kv
@@ -99,6 +114,7 @@ class ElectionObserver {
 
   /** Watches until an event is the last of interest, history is gone or nobody asks any more. */
   async #until(
+    call: Call,
     keys: WatchedKeys,
     startRevision: bigint,
     event: (revision: bigint, kv: KeyValue, isDelete: boolean) => boolean,
@@ -123,7 +139,7 @@ class ElectionObserver {
     this.#stop = over.resolve
     this.#own = own
     try {
-      own.start(this.#watch, this.#call, [keys], startRevision)
+      own.start(this.#watch, call, [keys], startRevision)
       await over.promise
     } finally {
       this.#own = null

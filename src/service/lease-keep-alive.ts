@@ -1,11 +1,13 @@
-import { writingLease } from '../auth/operation.ts'
-import { leaseId, noMember } from '../base/ids.ts'
+import { writingLease, writingLeases } from '../auth/operation.ts'
+import { type LeaseId, leaseId, noMember } from '../base/ids.ts'
+import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from '../wire/gen/rpc.ts'
 import { refuseWithoutLeader, requireLeaderKey, requireLeaderValue } from './admission.ts'
 import type { Call } from './call.ts'
 import { admitCaughtUp } from './caught-up.ts'
 import { decodeRequest } from './decode.ts'
+import { type HeldCall, liveCallsOf } from './live-calls.ts'
 import type { Member } from './member.ts'
 import { respond } from './respond.ts'
 import type { MessageStream } from './stream.ts'
@@ -23,7 +25,8 @@ interface Renewal {
  * Renews leases for as long as the client asks. Renewals run together but are answered in the order of the requests. A
  * lease that is unknown or has expired is answered with a TTL of 0, not with an error.
  *
- * To keep a lease is to keep its keys: all of them must be the caller's to write.
+ * To keep a lease is to keep its keys: all of them must be the caller's to write. A caller who loses that right for a lease
+ * that it has kept here loses the stream at once.
  *
  * @param fail ends the stream with any error.
  */
@@ -34,6 +37,8 @@ export function leaseKeepAlive(
   call: Call,
 ): void {
   const renewals: Renewal[] = []
+  const renewed = new RenewedLeases()
+  let held: HeldCall | null = null
   let ended = false
   let closed = false
 
@@ -60,11 +65,15 @@ export function leaseKeepAlive(
     const renewal: Renewal = { answer: null }
     renewals.push(renewal)
     if (renewals.length >= renewalsMax) stream.pause?.()
-    const admitted = admitCaughtUp(member, call, () => writingLease(leaseId(ID)))
+    const id = leaseId(ID)
+    const admitted = admitCaughtUp(member, held?.call ?? call, () => writingLease(id))
     if (admitted instanceof Promise) await admitted
+    if (closed) return
+    renewed.add(id)
+    held ??= liveCallsOf(member).hold(call, () => writingLeases(renewed.ids), endWith)
     // The revision from before the renewal, as in etcd: the answer must not claim to know of anything later.
     const revision = member.revision()
-    const ttlSeconds = await member.renewLease(leaseId(ID))
+    const ttlSeconds = await member.renewLease(id)
     const body = LeaseKeepAliveResponse.encode({ header: undefined, ID, TTL: BigInt(ttlSeconds) }).finish()
     renewal.answer = respond(member, revision, body)
     flush()
@@ -89,7 +98,23 @@ export function leaseKeepAlive(
   })
   stream.onClose(() => {
     closed = true
+    held?.release()
   })
+}
+
+/** The leases that were renewed last. */
+class RenewedLeases {
+  readonly #ids = new Set<LeaseId>()
+
+  get ids(): Iterable<LeaseId> {
+    return this.#ids
+  }
+
+  add(id: LeaseId): void {
+    this.#ids.delete(id)
+    this.#ids.add(id)
+    if (this.#ids.size > limits.renewedLeasesJudgedMax) this.#ids.delete(this.#ids.values().next().value!)
+  }
 }
 
 /** Calls `onLost` once there has been no leader for too long. Returns how to stop. */

@@ -80,6 +80,8 @@ export interface Member {
   answeredVisible(): Promise<void> | null
   /** Each commit once, in order, after it became visible to `read`. Returns how to unsubscribe. */
   onCommitted(listener: (batch: CommittedBatch) => void): () => void
+  /** Who may do what, or which tokens are good, may be another than before; visible to `read`. Returns how to unsubscribe. */
+  onRulesChanged(listener: () => void): () => void
   /** The leader changed, or there is none now (0n). Returns how to unsubscribe. */
   onLeader(listener: (leader: MemberId) => void): () => void
 }

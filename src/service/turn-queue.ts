@@ -1,10 +1,13 @@
+import { waiting } from '../auth/operation.ts'
 import { assert } from '../base/assert.ts'
 import { concatBytes, emptyBytes, equalBytes, prefixEnd, utf8 } from '../base/bytes.ts'
+import { leaseId } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { Code, EtcdError, type EtcdErrorReason } from '../errors.ts'
 import { LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest } from '../wire/gen/rpc.ts'
-import { type Call, lasting } from './call.ts'
+import { type Call, lasting, memberCall } from './call.ts'
 import { leaseGrant, leaseRevoke } from './lease.ts'
+import { liveCallsOf } from './live-calls.ts'
 import type { Member } from './member.ts'
 import { areCreatedFrom, deleteOp, getOp, ownTxn, putOp, wasCreatedAt } from './own-txn.ts'
 import type { WatchHandler } from './own-watch.ts'
@@ -58,7 +61,7 @@ export function queueEnd(prefix: Uint8Array): Uint8Array {
  * and elections are both this. A turn that ends wakes the next caller only.
  *
  * A caller that goes while it waits leaves the queue: its key is deleted, unless another call for the same key still
- * waits here or has been told that the turn is its.
+ * waits here or has been told that the turn is its. So is that of a caller who loses the right to wait, who learns of it at once.
  *
  * @source etcd client/v3/concurrency, mutex.go and election.go, for the keys and the order; there a turn is given
  *   to an elected caller without looking whether its key is still there.
@@ -77,7 +80,7 @@ export class TurnQueue {
   /**
    * Waits for the turn.
    *
-   * @throws EtcdError `lost`; tooManyRequests if too many wait on this member; what the reads and writes throw.
+   * @throws EtcdError `lost`; what the caller's rights, as they change, refuse it with; tooManyRequests if too many wait on this member; what the reads and writes throw.
    * @throws StatusError Canceled if the call ended; nobody reads it.
    */
   async take(member: Member, request: TurnRequest, call: Call): Promise<Turn> {
@@ -87,15 +90,32 @@ export class TurnQueue {
       return await this.#take(member, { ...request, lease }, call)
     } catch (error) {
       // Its key goes with it. If that fails too, it expires soon.
-      leaseRevoke(member, LeaseRevokeRequest.encode({ ID: lease }).finish(), lasting(call)).catch(() => {})
+      leaseRevoke(member, LeaseRevokeRequest.encode({ ID: lease }).finish(), memberCall).catch(() => {})
       throw error
     }
   }
 
   async #take(member: Member, request: TurnRequest, call: Call): Promise<Turn> {
-    const { name, lease, value } = request
-    const prefix = queuePrefix(name)
-    const key = concatBytes(prefix, utf8(lease.toString(16)))
+    const prefix = queuePrefix(request.name)
+    const key = concatBytes(prefix, utf8(request.lease.toString(16)))
+    const { promise: revoked, reject } = Promise.withResolvers<never>()
+    revoked.catch(() => {})
+    const needs = waiting({ start: prefix, end: queueEnd(prefix), isPoint: false }, key, leaseId(request.lease))
+    const held = liveCallsOf(member).hold(call, () => needs, reject)
+    try {
+      return await this.#takeHeld(member, request, { prefix, key, call: held.call, revoked })
+    } finally {
+      held.release()
+    }
+  }
+
+  /** @param revoked rejects when the caller may no longer wait. */
+  async #takeHeld(
+    member: Member,
+    request: TurnRequest,
+    { prefix, key, call, revoked }: Pick<Turn, 'key'> & { prefix: Uint8Array; call: Call; revoked: Promise<never> },
+  ): Promise<Turn> {
+    const { lease, value } = request
     const entered = await ownTxn(member, call, {
       compare: [wasCreatedAt(key, 0n)],
       success: [putOp(key, value ?? emptyBytes, lease)],
@@ -113,25 +133,33 @@ export class TurnQueue {
       let seen = await look(member, lasting(call), prefix, place, request.lost)
       // Then it is that of somebody who was told so before this call came.
       hadTurn = existing !== undefined && seen.isFirst
-      if (!seen.isFirst) seen = await this.#wait(member, place, prefix, request.lost, call)
+      if (!seen.isFirst) seen = await this.#wait(member, place, prefix, request.lost, call, revoked)
       if (call.ended) throw gone()
       place.taken = true
       return { key, created, lease, revision: seen.revision }
     } catch (error) {
       const isLost = error instanceof EtcdError && error.reason === request.lost
-      if (place.calls === 1 && !place.taken && !hadTurn && !isLost) this.#leave(member, call, place)
+      if (place.calls === 1 && !place.taken && !hadTurn && !isLost) this.#leave(member, place)
       throw error
     } finally {
       this.#exit(place)
     }
   }
 
-  async #wait(member: Member, place: Place, prefix: Uint8Array, lost: EtcdErrorReason, call: Call): Promise<Look> {
+  async #wait(
+    member: Member,
+    place: Place,
+    prefix: Uint8Array,
+    lost: EtcdErrorReason,
+    call: Call,
+    revoked: Promise<never>,
+  ): Promise<Look> {
     if (this.#waiting >= limits.turnWaitersMax) throw new EtcdError('tooManyRequests')
     const view = this.#viewOf(member, prefix)
     view.enter()
     this.#waiting++
-    const ended = new Promise<never>((_, reject) => call.onEnd(() => reject(gone())))
+    const gave = new Promise<never>((_, reject) => call.onEnd(() => reject(gone())))
+    const ended = Promise.race([gave, revoked])
     ended.catch(() => {})
     try {
       for (;;) {
@@ -168,9 +196,12 @@ export class TurnQueue {
     if (--place.calls === 0) this.#places.delete(place.id)
   }
 
-  /** In the background; if it fails, the key goes with its lease. */
-  #leave(member: Member, call: Call, { key, created }: Place): void {
-    withdraw(member, lasting(call), { key, created }).catch(() => {})
+  /**
+   * In the background; if it fails, the key goes with its lease. The member does it: whoever put the key there may have lost the
+   * right to delete it.
+   */
+  #leave(member: Member, { key, created }: Place): void {
+    withdraw(member, memberCall, { key, created }).catch(() => {})
   }
 }
 

@@ -38,6 +38,13 @@ export class CommitEncoder {
   }
 }
 
+/** The later of two batches, for both. */
+function standingFor(earlier: CommittedBatch | null, batch: CommittedBatch): CommittedBatch {
+  if (earlier === null) return batch
+  const rulesChanged = batch.rulesChanged === true || earlier.rulesChanged === true
+  return { ...batch, replaced: batch.replaced || earlier.replaced, ...(rulesChanged ? { rulesChanged } : {}) }
+}
+
 /**
  * The core's end of one serving thread: takes its questions apart and sends the answers of one turn as one message.
  * After `close` answers that are still to come go nowhere.
@@ -207,23 +214,27 @@ export class CoreBridge {
   }
 
   /**
-   * A thread hears of a commit if it watches events or waits to see one. All others would only be woken for nothing:
-   * for them the newest one is kept until there is a reason.
+   * A thread hears of a commit if it watches events or waits to see one, and of those that change who may do what. All
+   * others would only be woken for nothing: for them the newest one is kept until there is a reason.
    */
   #committed(batch: CommittedBatch): void {
-    const unheard = !this.#wantsEvents && !batch.replaced && !this.#isAwaited
+    const unheard = !this.#concerns(batch)
     if (unheard || this.#keptBack !== null || this.#unconsumedBytes >= unconsumedBytesMax) {
-      this.#keptBack = this.#keptBack?.replaced === true ? { ...batch, replaced: true } : batch
+      this.#keptBack = standingFor(this.#keptBack, batch)
       if (!unheard) this.#goOn()
       return
     }
     this.#tell(batch, this.#encoder.encode(batch, this.#wantsEvents))
   }
 
+  #concerns({ replaced, rulesChanged = false }: CommittedBatch): boolean {
+    return this.#wantsEvents || replaced || rulesChanged || this.#isAwaited
+  }
+
   #goOn(): void {
     const batch = this.#keptBack
     if (batch === null || this.#unconsumedBytes >= unconsumedBytesMax) return
-    if (!this.#wantsEvents && !batch.replaced && !this.#isAwaited) return
+    if (!this.#concerns(batch)) return
     this.#keptBack = null
     // Without events even if it has none itself: those before it had.
     this.#tell(batch, encodeCommitted(batch, false))

@@ -35,7 +35,7 @@ const tags = {
   stateReplaced: 10,
   leaseExpiries: 11,
 }
-const batchFlags = { replaced: 1, withEvents: 2 }
+const batchFlags = { replaced: 1, withEvents: 2, rulesChanged: 4 }
 const eventFlags = { delete: 1, created: 2, previous: 4 }
 
 /** Both ends are the same program, so the place in the error table names a reason. */
@@ -82,7 +82,11 @@ export const writeCoreRecords = (writer: RecordWriter): Omit<CoreRecords, 'commi
 export function encodeCommitted(batch: CommittedBatch, withEvents: boolean): Uint8Array {
   const writer = new RecordWriter()
   writer.uint8(tags.committed).double(batch.appliedIndex).double(batch.revision).double(batch.compactRevision)
-  writer.uint8((batch.replaced ? batchFlags.replaced : 0) | (withEvents ? batchFlags.withEvents : 0))
+  writer.uint8(
+    (batch.replaced ? batchFlags.replaced : 0) |
+      (withEvents ? batchFlags.withEvents : 0) |
+      (batch.rulesChanged === true ? batchFlags.rulesChanged : 0),
+  )
   if (withEvents) {
     writer.uint32(batch.events.length)
     for (const event of batch.events) writeEvent(writer, event)
@@ -126,7 +130,9 @@ function readCommitted(reader: RecordReader, to: CoreRecords): void {
   const events: WatchEvent[] = []
   if (withEvents) for (let left = reader.uint32(); left > 0; left--) events.push(readEvent(reader))
   const replaced = (flags & batchFlags.replaced) !== 0
-  to.committed({ appliedIndex, revision, compactRevision, events, replaced }, withEvents)
+  const rulesChanged = (flags & batchFlags.rulesChanged) !== 0
+  const batch = { appliedIndex, revision, compactRevision, events, replaced }
+  to.committed(rulesChanged ? { ...batch, rulesChanged } : batch, withEvents)
 }
 
 function readError(reader: RecordReader): Error {

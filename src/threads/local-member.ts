@@ -108,6 +108,12 @@ export class LocalMember implements Member {
     return this.#core.onCommitted(listener)
   }
 
+  onRulesChanged(listener: () => void): () => void {
+    return this.#core.onCommitted(({ replaced, rulesChanged = false }) => {
+      if (replaced || rulesChanged) listener()
+    })
+  }
+
   onLeader(listener: (leader: MemberId) => void): () => void {
     return this.#core.onLeader(listener)
   }

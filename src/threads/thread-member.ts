@@ -65,6 +65,7 @@ export class ThreadMember implements Member {
   readonly #writes = new WriteVisibility()
   readonly #calls = new Map<number, Call>()
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
+  readonly #rulesListeners = new Set<() => void>()
   readonly #leaderListeners = new Set<(leader: MemberId) => void>()
   readonly #records: CoreRecords
   #reader: StateReader
@@ -195,6 +196,11 @@ export class ThreadMember implements Member {
     }
   }
 
+  onRulesChanged(listener: () => void): () => void {
+    this.#rulesListeners.add(listener)
+    return () => this.#rulesListeners.delete(listener)
+  }
+
   onLeader(listener: (leader: MemberId) => void): () => void {
     this.#leaderListeners.add(listener)
     return () => this.#leaderListeners.delete(listener)
@@ -272,6 +278,7 @@ export class ThreadMember implements Member {
       const told = withEvents || !moved ? batch : { ...batch, replaced: true }
       for (const listener of this.#committedListeners) listener(told)
     }
+    if (batch.replaced || batch.rulesChanged === true) for (const listener of this.#rulesListeners) listener()
     this.#gate.advance()
     this.#writes.advance(batch.revision)
   }

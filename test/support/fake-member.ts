@@ -41,6 +41,7 @@ export class FakeMember implements Member {
   readonly leases = new Map<bigint, number>()
   onRenew: (id: LeaseId) => Promise<void> = () => Promise.resolve()
   readonly #leaderListeners = new Set<(leader: MemberId) => void>()
+  readonly #rulesListeners = new Set<() => void>()
   readonly #commitListeners = new Set<(batch: CommittedBatch) => void>()
 
   async propose(kind: WriteKind, request: Uint8Array): Promise<Outcome> {
@@ -120,6 +121,11 @@ export class FakeMember implements Member {
     return () => this.#commitListeners.delete(listener)
   }
 
+  onRulesChanged(listener: () => void): () => void {
+    this.#rulesListeners.add(listener)
+    return () => this.#rulesListeners.delete(listener)
+  }
+
   onLeader(listener: (leader: MemberId) => void): () => void {
     this.#leaderListeners.add(listener)
     return () => this.#leaderListeners.delete(listener)
@@ -127,6 +133,7 @@ export class FakeMember implements Member {
 
   commit(batch: CommittedBatch): void {
     for (const listener of this.#commitListeners) listener(batch)
+    if (batch.replaced || batch.rulesChanged === true) for (const listener of this.#rulesListeners) listener()
   }
 
   setLeader(leader: MemberId): void {
@@ -135,6 +142,6 @@ export class FakeMember implements Member {
   }
 
   get listeners(): number {
-    return this.#leaderListeners.size + this.#commitListeners.size
+    return this.#leaderListeners.size + this.#commitListeners.size + this.#rulesListeners.size
   }
 }

@@ -2,6 +2,7 @@ import { applyEntries } from '../../src/apply/apply.ts'
 import { bootstrapState } from '../../src/apply/bootstrap.ts'
 import type { Outcome } from '../../src/apply/outcome.ts'
 import { anonymous, type Caller } from '../../src/auth/caller.ts'
+import { getSettings } from '../../src/auth/records.ts'
 import type { LeaseId } from '../../src/base/ids.ts'
 import { encodeExpiries } from '../../src/lease/expiry-list.ts'
 import { createLessor, granted, remaining, renew, revoked } from '../../src/lease/lessor.ts'
@@ -57,6 +58,7 @@ export class LoneMember extends FakeMember {
       type: 'normal',
       data: commandBy(caller, Command.encode({ ...anonymousCommand, ...command }).finish()),
     } as const
+    const rulesBefore = getSettings(this.#state).version
     const [applied] = applyEntries(this.#state, [entry], () => true)
     for (const change of applied!.leaseChanges) {
       if (change.kind === 'granted') granted(this.#lessor, change.id, change.ttlSeconds, performance.now())
@@ -68,6 +70,7 @@ export class LoneMember extends FakeMember {
       compactRevision: getCompactRevision(this.#state),
       events: applied!.events,
       replaced: false,
+      rulesChanged: getSettings(this.#state).version !== rulesBefore,
     })
     return applied!.outcome!
   }

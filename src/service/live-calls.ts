@@ -1,0 +1,134 @@
+import { authorize } from '../auth/authorize.ts'
+import type { Caller } from '../auth/caller.ts'
+import type { Operation } from '../auth/operation.ts'
+import { EtcdError } from '../errors.ts'
+import { accessOf } from './access.ts'
+import type { Call } from './call.ts'
+import type { Member } from './member.ts'
+
+/** A call while it goes on. */
+export interface HeldCall {
+  /** The call, with the caller that it began with: that its token has expired since does not matter, unless it is a signed one. */
+  readonly call: Call
+  /** Repeatable. */
+  release(): void
+}
+
+interface Held {
+  readonly call: Call
+  /** Null: auth was off when the call began. */
+  caller: Caller | null
+  readonly needs: () => Operation
+  readonly end: (error: EtcdError) => void
+}
+
+/** Longer than any timer of the system runs; no token lives so long. */
+const timerMsMax = 2 ** 31 - 1
+
+/**
+ * The calls of one serving thread that go on for longer than the judgement at their beginning is good for: they wait, or tell
+ * what happens. When the rules change each is judged again, and ended if its caller may no longer; when a signed token expires,
+ * what was begun with it ends.
+ */
+export class LiveCalls {
+  readonly #member: Member
+  readonly #held = new Set<Held>()
+  #unsubscribe: (() => void) | null = null
+
+  constructor(member: Member) {
+    this.#member = member
+  }
+
+  /** For tests. */
+  get size(): number {
+    return this.#held.size
+  }
+
+  /**
+   * @param needs what the caller must be allowed for as long as the call goes on; asked again at each judgement.
+   * @param end is called once, never from within this call, if the caller may no longer.
+   * @throws EtcdError userEmpty, invalidAuthToken, permissionDenied.
+   */
+  hold(call: Call, needs: () => Operation, end: (error: EtcdError) => void): HeldCall {
+    if (call.credentials === 'member') return { call, release: () => {} }
+    const held: Held = { call, caller: null, needs, end }
+    const denial = this.#denial(held)
+    if (denial !== null) throw denial
+    this.#held.add(held)
+    this.#unsubscribe ??= this.#member.onRulesChanged(() => this.#judge())
+    const expiry = this.#expiryOf(held, () => this.#endCall(held, new EtcdError('invalidAuthToken')))
+    return {
+      call: {
+        get ended() {
+          return call.ended
+        },
+        onEnd: (callback) => call.onEnd(callback),
+        credentials: call.credentials,
+        audit: call.audit ?? null,
+        get caller() {
+          return held.caller
+        },
+      },
+      release: () => {
+        clearTimeout(expiry)
+        this.#forget(held)
+      },
+    }
+  }
+
+  #judge(): void {
+    for (const held of [...this.#held]) {
+      const denial = this.#denial(held)
+      if (denial !== null) this.#endCall(held, denial)
+    }
+  }
+
+  /** Why it cannot go on. */
+  #denial(held: Held): EtcdError | null {
+    const access = accessOf(this.#member)
+    return this.#member.read((view) => {
+      const rules = access.rules(view)
+      if (!rules.enabled) return null
+      try {
+        held.caller ??= access.identify(rules, view, held.call)
+      } catch (error) {
+        if (error instanceof EtcdError) return error
+        throw error
+      }
+      const denial = authorize(rules, view, held.caller, held.needs())
+      return denial === null ? null : new EtcdError(denial.reason, { cause: denial.rule })
+    })
+  }
+
+  #expiryOf({ call, caller }: Held, expired: () => void): NodeJS.Timeout | undefined {
+    const shown = caller === null ? null : accessOf(this.#member).shown(call)
+    if (shown === null || shown.signed === null || shown.expiresMs === null) return undefined
+    const leftMs = Math.min(timerMsMax, Math.max(0, shown.expiresMs - Date.now()))
+    return setTimeout(expired, leftMs).unref()
+  }
+
+  #endCall(held: Held, error: EtcdError): void {
+    if (!this.#held.has(held)) return
+    this.#forget(held)
+    held.end(error)
+  }
+
+  #forget(held: Held): void {
+    this.#held.delete(held)
+    if (this.#held.size > 0) return
+    this.#unsubscribe?.()
+    this.#unsubscribe = null
+  }
+}
+
+const ofMember = new WeakMap<Member, LiveCalls>()
+
+/** Those of the member, made when they are first asked for. */
+export function liveCallsOf(member: Member): LiveCalls {
+  let calls = ofMember.get(member)
+  if (calls === undefined) {
+    calls = new LiveCalls(member)
+    ofMember.set(member, calls)
+  }
+  return calls
+}
