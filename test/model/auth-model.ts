@@ -1,117 +1,101 @@
 import type { EtcdErrorReason } from '../../src/errors.ts'
-import { keysOf, type WireRange } from './keys.ts'
+import { keysOf } from './keys.ts'
+import { makeChange } from './make-change.ts'
+import {
+  type Caller,
+  type Capability,
+  type Change,
+  capabilitiesOf,
+  type Deed,
+  type Denial,
+  type Grant,
+  methodsOf,
+  type Need,
+  type Scope,
+  scopeKeys,
+  type Token,
+  type User,
+  type Who,
+} from './rules.ts'
 
-export type Kind = 'read' | 'write' | 'readwrite'
-export type Capability = 'monitor' | 'backup' | 'operate' | 'audit'
-
-export const builtInRoles: Readonly<Record<string, readonly Capability[]>> = {
-  root: ['monitor', 'backup', 'operate', 'audit'],
-  'leasehold:monitor': ['monitor'],
-  'leasehold:backup': ['backup', 'monitor'],
-  'leasehold:operator': ['operate', 'monitor'],
-  'leasehold:auditor': ['audit', 'monitor'],
-}
-const isBuiltIn = (role: string): boolean => Object.hasOwn(builtInRoles, role)
-
-export type Change =
-  | { readonly kind: 'enable' }
-  | { readonly kind: 'disable' }
-  /** `password === null`: a user that has none. */
-  | { readonly kind: 'addUser'; readonly user: string; readonly password: string | null }
-  | { readonly kind: 'deleteUser'; readonly user: string }
-  | { readonly kind: 'changePassword'; readonly user: string; readonly password: string }
-  | { readonly kind: 'grantRole'; readonly user: string; readonly role: string }
-  | { readonly kind: 'revokeRole'; readonly user: string; readonly role: string }
-  | { readonly kind: 'addRole'; readonly role: string }
-  | { readonly kind: 'deleteRole'; readonly role: string }
-  | { readonly kind: 'grantPermission'; readonly role: string; readonly range: WireRange; readonly as: Kind }
-  | { readonly kind: 'revokePermission'; readonly role: string; readonly range: WireRange }
-
-/** What a call shows of its caller. */
-export interface Who {
-  /** Common name of its certificate. */
-  readonly certificate: string
-  /** Number of the token, `'forged'` for one that nobody issued, null for none. */
-  readonly token: number | 'forged' | null
+/** What is true of the rules, as far as anybody can see. */
+export interface Rules {
+  readonly enabled: boolean
+  /** As clients see it. */
+  readonly revision: number
+  readonly users: ReadonlyMap<string, User>
+  readonly roles: ReadonlyMap<string, readonly Grant[]>
+  /** Those that are good, by their numbers. */
+  readonly tokens: ReadonlyMap<number, Token>
+  readonly lastId: number
 }
 
-export type Need =
-  | { readonly verb: 'read' | 'write'; readonly range: WireRange }
-  | { readonly verb: 'readLease' | 'writeLease'; readonly lease: number }
-
-/** What is asked for. */
-export type Deed =
-  /** Of everybody who is known. */
-  | { readonly kind: 'known' }
-  | { readonly kind: 'root' }
-  | { readonly kind: 'capability'; readonly capability: Capability }
-  | { readonly kind: 'userGet'; readonly user: string }
-  | { readonly kind: 'roleGet'; readonly role: string }
-  | { readonly kind: 'keys'; readonly needs: readonly Need[] }
-
-export type Denial = Extract<EtcdErrorReason, 'userEmpty' | 'invalidAuthToken' | 'permissionDenied'>
-
-interface User {
-  /** A user that is deleted and added again is another one. */
-  readonly id: number
-  readonly password: string | null
-  readonly roles: ReadonlySet<string>
+const atFirst: Rules = {
+  ...{ enabled: false, revision: 1, lastId: 0 },
+  ...{ users: new Map(), roles: new Map(), tokens: new Map() },
 }
 
-interface Grant {
-  readonly range: WireRange
-  readonly as: Kind
-}
-
-const sameRange = (a: WireRange, b: WireRange): boolean => a.key === b.key && a.end === b.end
+type KeysOfLease = (lease: number) => readonly string[]
+const noKeys: KeysOfLease = () => []
 
 /**
  * The rules of who may what, said as plainly as can be: a permission is a set of keys, a role a set of permissions, and a
  * caller may do what its set has. A value: changes make another one.
  */
-export class AuthModel {
+export class AuthModel implements Rules {
   readonly enabled: boolean
   readonly revision: number
   readonly users: ReadonlyMap<string, User>
   readonly roles: ReadonlyMap<string, readonly Grant[]>
-  /** Those that are good, with the ids of their users. */
-  readonly tokens: ReadonlyMap<number, number>
-  readonly #lastId: number
+  readonly tokens: ReadonlyMap<number, Token>
+  readonly lastId: number
 
-  constructor(from: Partial<AuthModel> = {}, lastId = 0) {
-    this.enabled = from.enabled ?? false
-    this.revision = from.revision ?? 1
-    this.users = from.users ?? new Map()
-    this.roles = from.roles ?? new Map()
-    this.tokens = from.tokens ?? new Map()
-    this.#lastId = lastId
+  constructor(rules: Rules = atFirst) {
+    this.enabled = rules.enabled
+    this.revision = rules.revision
+    this.users = rules.users
+    this.roles = rules.roles
+    this.tokens = rules.tokens
+    this.lastId = rules.lastId
   }
 
   /** Null if it may. @param keysOfLease the keys that are attached to a lease. */
-  judge(who: Who, deed: Deed, keysOfLease: (lease: number) => readonly string[] = () => []): Denial | null {
+  judge(who: Who, deed: Deed, keysOfLease: KeysOfLease = noKeys): Denial | null {
     if (!this.enabled) return null
-    const id = this.identify(who)
-    return typeof id === 'string' ? id : this.judgeUser(id, deed, keysOfLease)
+    const caller = this.identify(who)
+    return typeof caller === 'string' ? caller : this.judgeCaller(caller, deed, keysOfLease)
   }
 
-  /** The user's id, or why there is none. A token counts before a certificate. */
-  identify({ certificate, token }: Who): number | Denial {
-    if (token === 'forged') return 'invalidAuthToken'
-    if (token !== null) return this.tokens.get(token) ?? 'invalidAuthToken'
-    return this.users.get(certificate)?.id ?? 'permissionDenied'
+  /** Or why it is nobody. A token counts before a certificate. */
+  identify({ certificate, token: number }: Who): Caller | Denial {
+    if (number === null) {
+      const id = this.users.get(certificate)?.id
+      return id === undefined ? 'permissionDenied' : { id, scope: null }
+    }
+    const token = number === 'forged' ? undefined : this.tokens.get(number)
+    if (token === undefined) return 'invalidAuthToken'
+    if (token.certificate !== null && token.certificate !== certificate) return 'invalidAuthToken'
+    return { id: token.user, scope: token.scope }
   }
 
-  judgeUser(id: number, deed: Deed, keysOfLease: (lease: number) => readonly string[] = () => []): Denial | null {
-    const [name, user] = [...this.users].find(([, each]) => each.id === id) ?? []
-    if (name === undefined || user === undefined) return 'permissionDenied'
-    return user.roles.has('root') || this.#may(name, user, deed, keysOfLease) ? null : 'permissionDenied'
+  judgeCaller({ id, scope }: Caller, deed: Deed, keysOfLease: KeysOfLease = noKeys): Denial | null {
+    const name = this.nameOf(id)
+    if (name === null) return 'permissionDenied'
+    const user = this.users.get(name)!
+    const may = user.roles.has('root') || this.#mayUser(name, user, deed, keysOfLease)
+    return may && (scope === null || mayScope(scope, deed, keysOfLease)) ? null : 'permissionDenied'
   }
 
-  #may(name: string, user: User, deed: Deed, keysOfLease: (lease: number) => readonly string[]): boolean {
+  nameOf(id: number): string | null {
+    return [...this.users].find(([, user]) => user.id === id)?.[0] ?? null
+  }
+
+  #mayUser(name: string, user: User, deed: Deed, keysOfLease: KeysOfLease): boolean {
     const can = (capability: Capability): boolean =>
-      [...user.roles].some((role) => builtInRoles[role]?.includes(capability))
+      [...user.roles].some((role) => capabilitiesOf(role).includes(capability))
     switch (deed.kind) {
       case 'known':
+      case 'identity':
         return true
       case 'root':
         return false
@@ -122,15 +106,9 @@ export class AuthModel {
       case 'roleGet':
         return (deed.role !== 'root' && user.roles.has(deed.role)) || can('audit')
       case 'keys':
-        return deed.needs.every((need) => {
-          if ('lease' in need) {
-            const granted = this.#keysOf(user, need.verb === 'readLease' ? 'read' : 'write')
-            return keysOfLease(need.lease).every((key) => granted.has(key))
-          }
-          const wanted = keysOf(need.range)
-          const granted = this.#keysOf(user, need.verb)
-          return wanted.length > 0 && wanted.every((key) => granted.has(key))
-        })
+        return deed.needs.every(
+          (need) => need.verb === 'lease' || has((verb) => this.#keysOf(user, verb), need, keysOfLease),
+        )
     }
   }
 
@@ -141,107 +119,60 @@ export class AuthModel {
 
   /** Whether these are the user's name and its password. */
   knows(user: string, password: string): boolean {
-    const known = this.users.get(user)?.password ?? null
-    return known !== null && known === password
+    return password !== '' && this.users.get(user)?.password === password
   }
 
-  withToken(token: number, user: string): AuthModel {
-    const { id } = this.users.get(user)!
-    return this.#with({ tokens: new Map(this.tokens).set(token, id) })
-  }
-
-  #with(made: Partial<AuthModel>, lastId = this.#lastId): AuthModel {
-    return new AuthModel({ ...this, ...made }, lastId)
+  withToken(number: number, token: Token): AuthModel {
+    return new AuthModel({ ...this, tokens: new Map(this.tokens).set(number, token) })
   }
 
   /** The same, after changes that made no difference. */
   at(revision: number): AuthModel {
-    return this.#with({ revision })
+    return new AuthModel({ ...this, revision })
   }
 
   /** What comes of a change by somebody who may: the rules from then on, or why it is refused. */
-  change(change: Change): AuthModel | EtcdErrorReason {
-    const made = this.#make(change)
+  change(change: Change, by: Who): AuthModel | EtcdErrorReason {
+    const caller = this.enabled ? this.identify(by) : null
+    const name = caller === null || typeof caller === 'string' ? null : this.nameOf(caller.id)
+    const made = makeChange(this, change, name)
     if (typeof made === 'string') return made
-    if (made === null) return this
-    const revision = change.kind === 'enable' ? this.revision : this.revision + 1
-    const { lastId = this.#lastId, ...rest } = made
-    return this.#with({ ...rest, revision }, lastId)
-  }
-
-  /** Null if everything is like that already. */
-  #make(change: Change): (Partial<AuthModel> & { lastId?: number }) | EtcdErrorReason | null {
-    const user = 'user' in change ? this.users.get(change.user) : undefined
-    const role = 'role' in change ? this.roles.get(change.role) : undefined
-    switch (change.kind) {
-      case 'enable':
-        if (this.enabled) return null
-        if (!this.users.has('root')) return 'rootUserNotFound'
-        return this.users.get('root')!.roles.has('root') ? { enabled: true } : 'rootRoleNotGranted'
-      case 'disable':
-        return this.enabled ? { enabled: false, tokens: new Map() } : null
-      case 'addUser': {
-        if (change.user === '') return 'userEmpty'
-        if (user !== undefined) return 'userExists'
-        const lastId = this.#lastId + 1
-        return { ...this.#putUser(change.user, { id: lastId, password: change.password, roles: new Set() }), lastId }
-      }
-      case 'deleteUser': {
-        if (this.enabled && change.user === 'root') return 'invalidAuthManagement'
-        if (user === undefined) return 'userNotFound'
-        const users = new Map(this.users)
-        users.delete(change.user)
-        return { users, tokens: this.#tokensWithout(user) }
-      }
-      case 'changePassword': {
-        if (user === undefined) return 'userNotFound'
-        const password = user.password === null ? null : change.password
-        return { ...this.#putUser(change.user, { ...user, password }), tokens: this.#tokensWithout(user) }
-      }
-      case 'grantRole':
-        if (user === undefined) return 'userNotFound'
-        if (role === undefined && !isBuiltIn(change.role)) return 'roleNotFound'
-        if (user.roles.has(change.role)) return null
-        return this.#putUser(change.user, { ...user, roles: new Set([...user.roles, change.role]) })
-      case 'revokeRole':
-        if (this.enabled && change.user === 'root' && change.role === 'root') return 'invalidAuthManagement'
-        if (user === undefined) return 'userNotFound'
-        if (!user.roles.has(change.role)) return 'roleNotGranted'
-        return this.#putUser(change.user, without(user, change.role))
-      case 'addRole':
-        if (change.role === '') return 'roleEmpty'
-        return role === undefined ? { roles: new Map(this.roles).set(change.role, []) } : 'roleExists'
-      case 'deleteRole': {
-        if (role === undefined) return 'roleNotFound'
-        const roles = new Map(this.roles)
-        roles.delete(change.role)
-        return { roles, users: new Map([...this.users].map(([name, each]) => [name, without(each, change.role)])) }
-      }
-      case 'grantPermission': {
-        if (keysOf(change.range).length === 0) return 'invalidAuthManagement'
-        if (role === undefined) return 'roleNotFound'
-        const others = role.filter(({ range }) => !sameRange(range, change.range))
-        return { roles: new Map(this.roles).set(change.role, [...others, { range: change.range, as: change.as }]) }
-      }
-      case 'revokePermission': {
-        if (role === undefined) return 'roleNotFound'
-        const others = role.filter(({ range }) => !sameRange(range, change.range))
-        if (others.length === role.length) return 'permissionNotGranted'
-        return { roles: new Map(this.roles).set(change.role, others) }
-      }
-    }
-  }
-
-  #putUser(name: string, user: User): { readonly users: ReadonlyMap<string, User> } {
-    return { users: new Map(this.users).set(name, user) }
-  }
-
-  #tokensWithout({ id }: User): ReadonlyMap<number, number> {
-    return new Map([...this.tokens].filter(([, user]) => user !== id))
+    return made === null ? this : new AuthModel({ ...this, ...made })
   }
 }
 
-const without = (user: User, role: string): User => ({
-  ...user,
-  roles: new Set([...user.roles].filter((each) => each !== role)),
-})
+/** @param keysFor those that are granted. */
+function has(
+  keysFor: (verb: 'read' | 'write') => ReadonlySet<string>,
+  need: Exclude<Need, { verb: 'lease' }>,
+  keysOfLease: KeysOfLease,
+): boolean {
+  if ('lease' in need) {
+    const granted = keysFor(need.verb === 'readLease' ? 'read' : 'write')
+    return keysOfLease(need.lease).every((key) => granted.has(key))
+  }
+  const wanted = keysOf(need.range)
+  const granted = keysFor(need.verb)
+  return wanted.length > 0 && wanted.every((key) => granted.has(key))
+}
+
+function mayScope(scope: Scope, deed: Deed, keysOfLease: KeysOfLease): boolean {
+  const methods = methodsOf(scope)
+  switch (deed.kind) {
+    case 'known':
+      return true
+    case 'identity':
+      return methods.has('monitor')
+    case 'root':
+      return methods.has('admin')
+    case 'capability':
+      return methods.has(deed.capability)
+    case 'userGet':
+    case 'roleGet':
+      return methods.has('audit') || methods.has('admin')
+    case 'keys':
+      return deed.needs.every((need) =>
+        need.verb === 'lease' ? methods.has('lease') : has((verb) => scopeKeys(scope, verb), need, keysOfLease),
+      )
+  }
+}

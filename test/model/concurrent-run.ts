@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Dice } from '../sim/dice.ts'
-import type { AuthModel, Denial, Who } from './auth-model.ts'
+import type { AuthModel } from './auth-model.ts'
 import { describeChange } from './change-request.ts'
 import { expectEqualRules } from './equal-rules.ts'
 import { RandomRequests, userNames } from './generator.ts'
 import { Nemesis } from './nemesis.ts'
 import { deedOf, describe, valuesOf } from './request.ts'
+import { isDenial, type Who } from './rules.ts'
 import { Mismatch, type World, whoText } from './world.ts'
 
 export interface ConcurrentTotals {
@@ -28,8 +29,6 @@ interface Version {
 const clients = 6
 const changePauseMsMax = 40
 const strikePauseMsMax = 1500
-
-const denials: ReadonlySet<string> = new Set<Denial>(['userEmpty', 'invalidAuthToken', 'permissionDenied'])
 
 /**
  * Changes of the rules and requests at the same time. A verdict must be that of the rules at some moment between the
@@ -99,8 +98,15 @@ export class ConcurrentRun {
         this.#versions.push({ ...version, model: this.#world.model, acknowledgedAt: performance.now() })
         continue
       }
-      const change = random.change(this.#world.model)
-      const wanted = this.#world.model.change(change)
+      if (dice.chance(0.12)) {
+        const who = random.who(this.#world.tokens, this.#world.model)
+        if (who.certificate === 'nobody' || who.token === 'forged' || who.token !== null) continue
+        await this.#world.issue(member, who, { ...random.issue(), scope: random.scope() })
+        this.#versions.push({ ...version, model: this.#world.model, acknowledgedAt: performance.now() })
+        continue
+      }
+      const change = random.change(this.#world.model, this.#world.tokens)
+      const wanted = this.#world.model.change(change, asRoot)
       const made = typeof wanted === 'string' || wanted === this.#world.model ? null : { ...version, model: wanted }
       if (made !== null) this.#versions.push(made)
       await this.#world.change(member, asRoot, change)
@@ -114,7 +120,7 @@ export class ConcurrentRun {
 
   async #request(client: number): Promise<void> {
     const dice = new Dice(this.#seed, `client ${client}`)
-    const random = new RandomRequests(dice, `c${client}-`)
+    const random = new RandomRequests(dice, { name: `c${client}-` })
     while (!this.#ended) {
       const { present, model, tokens } = this.#world
       const member = dice.pick(present)
@@ -131,7 +137,7 @@ export class ConcurrentRun {
         continue
       }
       this.totals.requests++
-      const verdict = result.kind === 'refused' && denials.has(result.reason) ? (result.reason as Denial) : null
+      const verdict = result.kind === 'refused' && isDenial(result.reason) ? result.reason : null
       const possible = new Set(this.#versionsAt(began, ended).map((each) => each.model.judge(who, deedOf(request))))
       const text = `${describe(request)} by ${whoText(who)} at ${member.name}`
       if (!possible.has(verdict)) {

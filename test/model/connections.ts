@@ -64,9 +64,20 @@ export class Connections implements Disposable {
 
   /** As of no earlier than now: the member has caught up when it answers. Everybody may ask. */
   async authStatus(member: TestMember): Promise<AuthStatusResponse> {
-    const result = await this.call(member, 'root', null, ['/etcdserverpb.Auth/AuthStatus', nothing])
+    const result = await this.#askForAuthStatus(member)
     if (result.kind !== 'done') throw new Error(`${member.name}: ${result.text}`)
     return AuthStatusResponse.decode(result.message)
+  }
+
+  /** The same of the first that can say. */
+  async authStatusOfAny(members: () => readonly TestMember[]): Promise<AuthStatusResponse> {
+    const { result } = await this.insist(members, (member) => this.#askForAuthStatus(member))
+    if (result.kind === 'refused') throw new Error(result.text)
+    return AuthStatusResponse.decode(result.message)
+  }
+
+  #askForAuthStatus(member: TestMember): Promise<Result> {
+    return this.call(member, 'root', null, ['/etcdserverpb.Auth/AuthStatus', nothing])
   }
 
   async leads(member: TestMember): Promise<boolean> {

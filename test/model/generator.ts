@@ -1,7 +1,17 @@
 import type { Dice } from '../sim/dice.ts'
-import { type AuthModel, builtInRoles, type Change, type Kind, type Who } from './auth-model.ts'
+import type { AuthModel } from './auth-model.ts'
 import { emptyRanges, namedKeys, ranges, type WireRange } from './keys.ts'
 import type { Op, Request } from './request.ts'
+import {
+  builtInRoles,
+  type Change,
+  type Kind,
+  type MethodVerb,
+  type Policy,
+  type Scope,
+  type ScopeEntry,
+  type Who,
+} from './rules.ts'
 
 /** Every name is also the common name of a certificate; of `nobody`, no user ever is. */
 export const userNames = ['root', 'ann', 'bob', 'cy'] as const
@@ -14,21 +24,26 @@ export const backgroundKeys: readonly string[] = namedKeys.filter((key) => !leas
 /** A token that was once issued, good or not by now. */
 export interface KnownToken {
   readonly number: number
-  readonly user: string
+  /** Its id, by which it can be revoked; null: it is none of the signed ones. */
+  readonly id: string | null
+  /** Common name of the certificate that it is bound to. */
+  readonly certificate: string | null
 }
 
 /** Random requests and changes, from what the rules are at that moment: mostly such as make a difference. */
 export class RandomRequests {
   readonly #dice: Dice
   readonly #name: string
+  readonly #beyondEtcd: boolean
   #values = 0
   #passwords = 0
   #leases = 0
 
-  /** @param name of the values that are put: nobody else's. */
-  constructor(dice: Dice, name = 'v') {
+  /** @param name of the values that are put: nobody else's. @param beyondEtcd whether also of what etcd does not have. */
+  constructor(dice: Dice, { name = 'v', beyondEtcd = true } = {}) {
     this.#dice = dice
     this.#name = name
+    this.#beyondEtcd = beyondEtcd
   }
 
   /** What makes the beginning: a root that may switch auth on, and somebody with something. */
@@ -47,9 +62,10 @@ export class RandomRequests {
     return `${user}'s password ${++this.#passwords}`
   }
 
-  change(model: AuthModel): Change {
+  change(model: AuthModel, tokens: readonly KnownToken[]): Change {
     const dice = this.#dice
     if (!model.enabled && dice.chance(0.4)) return { kind: 'enable' }
+    if (this.#beyondEtcd && dice.chance(0.16)) return this.#changeOfOurs(model, tokens)
     const role = dice.pick(roleNames)
     const user = dice.chance(0.04) ? 'root' : dice.pick(userNames.slice(1))
     const roll = dice.below(100)
@@ -78,8 +94,60 @@ export class RandomRequests {
     return dice.chance(0.5) ? { kind: 'disable' } : { kind: 'enable' }
   }
 
+  #changeOfOurs(model: AuthModel, tokens: readonly KnownToken[]): Change {
+    const dice = this.#dice
+    const signed = tokens.filter(({ id, number }) => id !== null && (model.tokens.has(number) || dice.chance(0.1)))
+    if (signed.length > 0 && dice.chance(0.3)) return { kind: 'revokeToken', token: dice.pick(signed).number }
+    if (dice.chance(0.2)) return { kind: 'revokeUserTokens', user: dice.pick(userNames.slice(1)) }
+    return { kind: 'applyPolicy', policy: this.#policy(model) }
+  }
+
+  /** Mostly one that can be applied. */
+  #policy(model: AuthModel): Policy {
+    const dice = this.#dice
+    const some = <T>(all: readonly T[], chance: number): T[] => all.filter(() => dice.chance(chance))
+    const putRoles = some(roleNames, 0.4).map((role) => {
+      const wanted = Array.from({ length: dice.below(3) }, () => this.#range(0))
+      // No range twice.
+      const unique = [...new Map(wanted.map((range) => [`${range.key} ${range.end}`, range])).values()]
+      return { role, grants: unique.map((range) => ({ range, as: dice.pick<Kind>(['read', 'write', 'readwrite']) })) }
+    })
+    const isPut = (role: string): boolean => putRoles.some((each) => each.role === role)
+    const deleteRoles = some(roleNames, 0.1).filter(
+      (role) => !isPut(role) && (model.roles.has(role) || dice.chance(0.1)),
+    )
+    const roles = (): string[] => some([...roleNames, 'leasehold:monitor'], 0.4)
+    const putUsers = some(userNames, 0.4).map((user) => {
+      const before = model.users.get(user)
+      const noPassword = before === undefined || dice.chance(0.15) ? dice.chance(0.4) : before.password === null
+      return { user, noPassword, roles: [...roles(), ...(user === 'root' && dice.chance(0.9) ? ['root'] : [])] }
+    })
+    const deleteUsers = some(userNames.slice(1), 0.15).filter((user) => putUsers.every((each) => each.user !== user))
+    const expectedRevision = dice.chance(0.05) ? model.revision - 1 : model.revision
+    return { expectedRevision, putRoles, deleteRoles, putUsers, deleteUsers }
+  }
+
+  /** For a token; null: none, so that it is as wide as what it is made of. */
+  scope(): Scope | null {
+    const dice = this.#dice
+    if (dice.chance(0.25)) return null
+    const entries: ScopeEntry[] = Array.from({ length: 1 + dice.below(2) }, () => ({
+      verbs: dice.pick<('read' | 'write')[]>([['read'], ['write'], ['read', 'write']]),
+      range: this.#range(0),
+    }))
+    const methods: readonly MethodVerb[] = ['lease', 'monitor', 'backup', 'operate', 'audit', 'admin']
+    const verbs = methods.filter(() => dice.chance(0.3))
+    return verbs.length === 0 ? entries : [...entries, { verbs, range: null }]
+  }
+
+  /** Of a token for somebody else, and whether it is to be bound to the certificate of who asks. */
+  issue(): { readonly user: string | null; readonly isBound: boolean } {
+    return { user: this.#dice.chance(0.2) ? this.#dice.pick(userNames) : null, isBound: this.#dice.chance(0.3) }
+  }
+
   #role(usual: string): string {
-    return this.#dice.chance(0.15) ? this.#dice.pick(Object.keys(builtInRoles)) : usual
+    if (!this.#beyondEtcd || this.#dice.chance(0.85)) return usual
+    return this.#dice.pick(builtInRoles)
   }
 
   #missing(names: readonly string[], present: ReadonlyMap<string, unknown>): string | null {
@@ -98,22 +166,23 @@ export class RandomRequests {
     if (roll < 3) return { certificate, token: 'forged' }
     if (roll < 7) return { certificate: 'nobody', token: null }
     const good = tokens.filter(({ number }) => model.tokens.has(number))
-    if (roll < 50 && good.length > 0) return { certificate: this.#bearer(), token: dice.pick(good).number }
-    if (roll < 58 && tokens.length > 0) return { certificate: this.#bearer(), token: dice.pick(tokens).number }
+    if (roll < 55 && good.length > 0) return this.#bearer(dice.pick(good))
+    if (roll < 62 && tokens.length > 0) return this.#bearer(dice.pick(tokens))
     return { certificate, token: null }
   }
 
-  /** Whoever shows a token: its user or another, which must make no difference. */
-  #bearer(): string {
-    return this.#dice.pick(certificateNames)
+  /** Whoever shows a token: its user or another, which must make no difference unless it is bound. */
+  #bearer({ number, certificate }: KnownToken): Who {
+    const other = certificate === null || this.#dice.chance(0.1)
+    return { certificate: other ? this.#dice.pick(certificateNames) : certificate, token: number }
   }
 
   request(leases: readonly number[]): Request {
     const dice = this.#dice
     const roll = dice.below(100)
-    if (roll < 70) return this.op(leases)
-    if (roll < 73 || (roll < 82 && leases.length === 0)) return { kind: 'leaseGrant', lease: ++this.#leases }
-    if (roll < 77) return { kind: 'leaseRevoke', lease: dice.pick(leases) }
+    if (roll < 66) return this.op(leases)
+    if (roll < 69 || (roll < 82 && leases.length === 0)) return { kind: 'leaseGrant', lease: ++this.#leases }
+    if (roll < 73) return { kind: 'leaseRevoke', lease: dice.pick(leases) }
     if (roll < 82) return { kind: 'leaseKeys', lease: dice.pick(leases) }
     if (roll < 86) return { kind: 'userGet', user: dice.pick(userNames) }
     if (roll < 90) return { kind: 'roleGet', role: dice.pick(roleNames) }
@@ -124,7 +193,8 @@ export class RandomRequests {
   op(leases: readonly number[]): Op {
     const roll = this.#dice.below(100)
     if (roll < 40) return this.#get()
-    if (roll < 68) return this.#put(this.#dice.pick(namedKeys), leases)
+    const keys = leases.length > 0 && this.#dice.chance(0.4) ? leasedKeys : namedKeys
+    if (roll < 68) return this.#put(this.#dice.pick(keys), leases)
     return roll < 80 ? this.#delete() : this.#txn(leases, this.#dice.shuffle(namedKeys), 0)
   }
 

@@ -3,8 +3,9 @@ import { WatchRequest, WatchResponse } from '../../src/wire/gen/rpc.ts'
 import type { RpcStream } from '../differential/rpc-client.ts'
 import { bytes } from '../support/commands.ts'
 import type { TestMember } from '../support/member.ts'
-import type { AuthModel, Denial, Who } from './auth-model.ts'
+import type { AuthModel } from './auth-model.ts'
 import { describeRange, hasKey, type WireRange } from './keys.ts'
+import type { Caller, Denial, Who } from './rules.ts'
 
 /** One change of one key. */
 export interface Change {
@@ -48,14 +49,14 @@ export class LiveWatch {
   readonly #stream: RpcStream
   #read = 0
   #created = false
-  /** The user that it is of, once that is settled: with auth off it is not. */
-  #user: number | null = null
+  /** Whose it is, once that is settled: with auth off it is not. */
+  #caller: Caller | null = null
 
   constructor(plan: WatchPlan, stream: RpcStream, model: AuthModel) {
     this.plan = plan
     this.#stream = stream
-    const user = model.enabled ? model.identify(plan.who) : null
-    if (typeof user === 'number') this.#user = user
+    const caller = model.enabled ? model.identify(plan.who) : null
+    if (typeof caller !== 'string') this.#caller = caller
     const { key, end } = plan.range
     const value = {
       ...{ key: bytes(key), range_end: bytes(end), start_revision: BigInt(plan.startRevision), watch_id: 0n },
@@ -98,13 +99,13 @@ export class LiveWatch {
   denial(model: AuthModel): Denial | null {
     if (!model.enabled) return null
     const { who, range } = this.plan
-    if (this.#user === null) {
-      const user = model.identify(who)
-      if (typeof user === 'string') return user
-      this.#user = user
+    const now = model.identify(who)
+    if (this.#caller === null) {
+      if (typeof now === 'string') return now
+      this.#caller = now
     }
-    if (who.token !== null && model.identify(who) !== this.#user) return 'invalidAuthToken'
-    return model.judgeUser(this.#user, { kind: 'keys', needs: [{ verb: 'read', range }] })
+    if (who.token !== null && typeof now === 'string') return now
+    return model.judgeCaller(this.#caller, { kind: 'keys', needs: [{ verb: 'read', range }] })
   }
 
   /** Takes note of new rules. @param revision of the data when they came to be. */

@@ -14,8 +14,8 @@ import {
   TxnRequest,
 } from '../../src/wire/gen/rpc.ts'
 import { bytes, deleteRequest, putRequest, rangeRequest, txnRequest } from '../support/commands.ts'
-import type { Deed, Need } from './auth-model.ts'
 import { describeRange, hasKey, type WireRange } from './keys.ts'
+import type { Deed, Need } from './rules.ts'
 
 /** One operation on keys. `value` is no other put's. */
 export type Op =
@@ -51,10 +51,12 @@ export function deedOf(request: Request): Deed {
     case 'delete':
     case 'txn':
       return { kind: 'keys', needs: needsOf(request) }
+    case 'leaseGrant':
+      return { kind: 'keys', needs: [{ verb: 'lease' }] }
     case 'leaseRevoke':
-      return { kind: 'keys', needs: [{ verb: 'writeLease', lease: request.lease }] }
+      return { kind: 'keys', needs: [{ verb: 'lease' }, { verb: 'writeLease', lease: request.lease }] }
     case 'leaseKeys':
-      return { kind: 'keys', needs: [{ verb: 'readLease', lease: request.lease }] }
+      return { kind: 'keys', needs: [{ verb: 'lease' }, { verb: 'readLease', lease: request.lease }] }
     case 'userGet':
     case 'roleGet':
       return request
@@ -64,7 +66,7 @@ export function deedOf(request: Request): Deed {
     case 'compact':
       return { kind: 'capability', capability: 'operate' }
     default:
-      return { kind: 'known' }
+      return { kind: 'identity' }
   }
 }
 

@@ -2,7 +2,6 @@ import type { EtcdErrorReason } from '../../src/errors.ts'
 import { refusalText } from '../../src/service/watch-access.ts'
 import { Dice } from '../sim/dice.ts'
 import type { TestMember } from '../support/member.ts'
-import type { Denial, Who } from './auth-model.ts'
 import { BackgroundWriter } from './background-writer.ts'
 import { describeChange } from './change-request.ts'
 import { checkWatches } from './check-watches.ts'
@@ -11,6 +10,7 @@ import { RandomRequests, userNames } from './generator.ts'
 import { LiveWatch } from './live-watch.ts'
 import { Nemesis } from './nemesis.ts'
 import { type Attachments, attach, deedOf, describe, type Request, valuesOf } from './request.ts'
+import { isDenial, type Who } from './rules.ts'
 import { Mismatch, type World, whoText } from './world.ts'
 
 export interface Totals {
@@ -18,16 +18,16 @@ export interface Totals {
   requests: number
   denials: number
   logins: number
+  tokens: number
   watches: number
   watchesEnded: number
   strikes: number
 }
 
 const watchesMax = 12
+const ancestorsMax = 3
 /** Each failed one makes the next ones wait. */
 const wrongPasswordsMax = 3
-
-const denials: ReadonlySet<string> = new Set<Denial>(['userEmpty', 'invalidAuthToken', 'permissionDenied'])
 
 /**
  * One thing after the other, so that the model says exactly what must come of each: changes of the rules, requests, logins,
@@ -35,7 +35,7 @@ const denials: ReadonlySet<string> = new Set<Denial>(['userEmpty', 'invalidAuthT
  */
 export class SerialRun {
   readonly totals: Totals = {
-    ...{ changes: 0, requests: 0, denials: 0, logins: 0 },
+    ...{ changes: 0, requests: 0, denials: 0, logins: 0, tokens: 0 },
     ...{ watches: 0, watchesEnded: 0, strikes: 0 },
   }
   readonly #world: World
@@ -88,7 +88,8 @@ export class SerialRun {
     const roll = this.#dice.below(1000)
     if (roll < 250) return this.#change()
     if (roll < 800) return this.#request()
-    if (roll < 870) return this.#logIn()
+    if (roll < 845) return this.#logIn()
+    if (roll < 880) return this.#issue()
     if (roll < 960) return this.#watch()
     if (roll < 985) return this.#check()
     this.totals.strikes++
@@ -97,8 +98,8 @@ export class SerialRun {
 
   async #change(): Promise<void> {
     const { model } = this.#world
-    const change = this.#random.change(model)
-    const who: Who = this.#dice.chance(0.9)
+    const change = this.#random.change(model, this.#world.tokens)
+    const who: Who = this.#dice.chance(0.85)
       ? { certificate: 'root', token: null }
       : this.#random.who(this.#world.tokens, model)
     const member = this.#member()
@@ -124,7 +125,7 @@ export class SerialRun {
       this.#world.request(each, who, request),
     )
     this.totals.requests++
-    const denial = result.kind === 'refused' && denials.has(result.reason) ? result.reason : null
+    const denial = result.kind === 'refused' && isDenial(result.reason) ? result.reason : null
     const text = `${describe(request)} by ${whoText(who)} at ${member.name}`
     this.#print(`${text}: ${verdict ?? 'may'}`)
     if (denial !== verdict) throw new Mismatch(`${text}: ${denial ?? 'allowed'} instead of ${verdict ?? 'allowed'}`)
@@ -156,6 +157,16 @@ export class SerialRun {
     await this.#world.logIn(this.#member(), user, known ?? 'none')
     this.totals.logins++
     this.#print(`log in ${user}`)
+  }
+
+  async #issue(): Promise<void> {
+    const who = this.#random.who(this.#world.tokens, this.#world.model)
+    // Each token may be made of one that was made of another, but not for ever.
+    const depth = typeof who.token === 'number' ? (this.#world.model.tokens.get(who.token)?.ancestors.length ?? 0) : 0
+    if (depth >= ancestorsMax) return
+    const asked = { ...this.#random.issue(), scope: this.#random.scope() }
+    this.#print(await this.#world.issue(this.#member(), who, asked))
+    this.totals.tokens++
   }
 
   async #watch(): Promise<void> {

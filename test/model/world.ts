@@ -1,6 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { EtcdErrorReason } from '../../src/errors.ts'
+import { makeSigningKey } from '../../src/tokens/key-file.ts'
+import { TokenIssueRequest, TokenIssueResponse } from '../../src/wire/gen/leasehold.ts'
 import {
   AuthEnableResponse,
   AuthenticateRequest,
@@ -15,12 +18,14 @@ import { TestCluster } from '../support/cluster.ts'
 import { bytes, putRequest, rangeRequest } from '../support/commands.ts'
 import type { TestMember } from '../support/member.ts'
 import { TestPki } from '../support/test-pki.ts'
-import { AuthModel, type Change, type Who } from './auth-model.ts'
-import { describeChange, encodeChange } from './change-request.ts'
+import { AuthModel } from './auth-model.ts'
+import { deedOfChange, describeChange, encodeChange } from './change-request.ts'
 import { Connections, type Result } from './connections.ts'
 import { certificateNames, type KnownToken } from './generator.ts'
+import { describeRange } from './keys.ts'
 import { changeOf, type Change as DataChange } from './live-watch.ts'
 import { encode, type Request } from './request.ts'
+import { type Change, type Scope, scopeCovers, type Token, type Who } from './rules.ts'
 
 /** What is not as the model says. */
 export class Mismatch extends Error {
@@ -60,9 +65,12 @@ export class World implements AsyncDisposable {
     const identities = certificateNames.map(
       (name) => [name, pki.issue({ of: 'clients', name, profile: 'client' })] as const,
     )
+    const keyFile = join(dir, 'token.key')
+    await makeSigningKey(keyFile, 'EdDSA')
+    const ofOurs = program === 'etcd' ? [] : [`--token-signing-key-file=${keyFile}`]
     const cluster = await TestCluster.create({
       ...{ size, program, certificates: pki.certificates() },
-      flags: ['--bcrypt-cost=4', ...flags],
+      flags: ['--bcrypt-cost=4', ...ofOurs, ...flags],
     })
     const world = new World(dir, cluster, new Connections(new Map(identities)))
     try {
@@ -100,18 +108,19 @@ export class World implements AsyncDisposable {
    * @returns a revision of the data at which it was in force.
    * @throws Mismatch if it was not refused as the model says.
    */
-  async change(first: TestMember, who: Who, change: Change, onBegin: () => void = () => {}): Promise<number> {
+  async change(first: TestMember, who: Who, change: Change): Promise<number> {
     const { model } = this
-    const denial = model.judge(who, { kind: 'root' })
-    const made = denial ?? model.change(change)
-    onBegin()
+    const denial = model.judge(who, deedOfChange(change, who.token))
+    const made = denial ?? model.change(change, who)
+    const message = encodeChange(change, (token) => this.tokens.find(({ number }) => number === token)!.id!)
     const { result, repeated } = await this.connections.insist(this.from(first), async (member) => {
-      const result = await this.ask(member, who, encodeChange(change))
+      const result = await this.ask(member, who, message)
       if (result.kind !== 'uncertain' || typeof made === 'string') return result
-      // It may have been made all the same.
+      // It may have been made all the same. What is no revision can be asked for again.
       const now = await this.connections.authStatus(this.present[0]!).catch(() => null)
       const isMade = now !== null && Number(now.authRevision) === made.revision && now.enabled === made.enabled
-      return isMade && made !== model ? { kind: 'done', message: new Uint8Array(0) } : result
+      const isSeen = made.revision !== model.revision || made.enabled !== model.enabled
+      return isMade && isSeen ? { kind: 'done', message: new Uint8Array(0) } : result
     })
     const came = result.kind === 'done' ? 'done' : result.reason
     const wanted = typeof made === 'string' ? made : 'done'
@@ -124,7 +133,7 @@ export class World implements AsyncDisposable {
     const header = result.kind === 'done' ? AuthEnableResponse.decode(result.message).header : undefined
     if (header !== undefined && !repeated) return Number(header.revision)
     // Of one that was asked for more than once it is not known when it was made, nor how often.
-    const { authRevision } = await this.connections.authStatus(this.present[0]!)
+    const { authRevision } = await this.connections.authStatusOfAny(() => this.present)
     this.model = made.at(Number(authRevision))
     return this.revision()
   }
@@ -139,10 +148,72 @@ export class World implements AsyncDisposable {
     const came = result.kind === 'done' ? 'done' : result.reason
     if (came !== wanted) throw new Mismatch(`the login of ${user}: ${came} instead of ${wanted}`)
     if (result.kind !== 'done') return
+    const token = { user: this.model.users.get(user)!.id, scope: null, certificate: null, ancestors: [] }
+    this.#addToken(AuthenticateResponse.decode(result.message).token, null, token)
+  }
+
+  #addToken(text: string, id: string | null, token: Token): number {
     const number = this.tokens.length + 1
-    this.#tokenTexts.set(number, AuthenticateResponse.decode(result.message).token)
-    this.tokens.push({ number, user })
-    this.model = this.model.withToken(number, user)
+    this.#tokenTexts.set(number, text)
+    this.tokens.push({ number, id, certificate: token.certificate })
+    this.model = this.model.withToken(number, token)
+    return number
+  }
+
+  /**
+   * Asks for a signed token.
+   *
+   * @param asked `user` null: for the caller itself. `scope` null: as wide as what it shows.
+   * @returns what came of it, in words.
+   * @throws Mismatch if it is not given or refused as the model says.
+   */
+  async issue(
+    first: TestMember,
+    who: Who,
+    asked: { readonly user: string | null; readonly scope: Scope | null; readonly isBound: boolean },
+  ): Promise<string> {
+    const wanted = this.#tokenFor(who, asked)
+    const scope = (asked.scope ?? []).map(({ verbs, range }) => ({
+      verbs: [...verbs],
+      ...{ key: bytes(range?.key ?? ''), range_end: bytes(range?.end ?? '') },
+    }))
+    const request = { user: asked.user ?? '', scope, ttl_seconds: 0n, bind_to_certificate: asked.isBound }
+    const message = TokenIssueRequest.encode({ ...request, certificate_sha256: '' }).finish()
+    const { result } = await this.connections.insist(this.from(first), (member) =>
+      this.ask(member, who, ['/leasehold.v1.Tokens/Issue', message]),
+    )
+    const came = result.kind === 'done' ? 'done' : result.reason
+    const text = `a token for ${asked.user ?? 'itself'} with scope ${describeScope(asked.scope)} by ${whoText(who)}`
+    if (came !== (typeof wanted === 'string' ? wanted : 'done')) {
+      throw new Mismatch(`${text}: ${came} instead of ${typeof wanted === 'string' ? wanted : 'done'}`)
+    }
+    if (result.kind !== 'done' || typeof wanted === 'string') return `${text}: ${came}`
+    const { token, id } = TokenIssueResponse.decode(result.message)
+    return `${text}: token ${this.#addToken(token, id, wanted)}`
+  }
+
+  #tokenFor(
+    who: Who,
+    { user, scope, isBound }: { readonly user: string | null; readonly scope: Scope | null; readonly isBound: boolean },
+  ): Token | EtcdErrorReason {
+    const { model } = this
+    if (!model.enabled) return 'authNotEnabled'
+    const caller = model.identify(who)
+    if (typeof caller === 'string') return caller
+    const isOwn = user === null || user === model.nameOf(caller.id)
+    if (!isOwn && model.judgeCaller(caller, { kind: 'root' }) !== null) return 'permissionDenied'
+    const holder = isOwn ? caller.id : model.users.get(user)?.id
+    if (holder === undefined) return 'userNotFound'
+    if (isOwn && scope !== null && caller.scope !== null && !scopeCovers(caller.scope, scope)) return 'permissionDenied'
+    const parent = typeof who.token === 'number' ? this.tokens.find(({ number }) => number === who.token)! : null
+    const isSigned = parent !== null && parent.id !== null
+    const bound = isOwn ? (parent?.certificate ?? null) : null
+    return {
+      user: holder,
+      scope: isOwn ? (scope ?? caller.scope) : scope,
+      certificate: isBound ? who.certificate : bound,
+      ancestors: isSigned ? [parent.number, ...model.tokens.get(parent.number)!.ancestors] : [],
+    }
   }
 
   /** Of the data, at least as new as everything that was acknowledged. */
@@ -197,3 +268,8 @@ export class World implements AsyncDisposable {
 
 export const whoText = ({ certificate, token }: Who): string =>
   `${certificate}${token === null ? '' : ` with token ${token}`}`
+
+export const describeScope = (scope: Scope | null): string =>
+  scope === null
+    ? 'whole'
+    : scope.map(({ verbs, range }) => `${verbs}${range === null ? '' : ` ${describeRange(range)}`}`).join('; ')
