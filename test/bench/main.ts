@@ -3,6 +3,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(args: readonly string
   'fan-out': () => import('./fan-out.ts'),
   handshakes: () => import('./handshakes.ts'),
   leases: () => import('./leases.ts'),
+  logins: () => import('./logins.ts'),
   'long-ranges': () => import('./long-ranges.ts'),
 }
 

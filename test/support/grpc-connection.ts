@@ -76,7 +76,7 @@ export class GrpcConnection implements Disposable {
   }
 
   /** One request, one answer. */
-  unary(path: string, request: Uint8Array): Promise<Uint8Array> {
+  unary(path: string, request: Uint8Array, metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       let answer: Uint8Array | null = null
       const call = this.open(
@@ -85,6 +85,7 @@ export class GrpcConnection implements Disposable {
           answer = Uint8Array.from(message)
         },
         (problem) => (problem === null && answer !== null ? resolve(answer) : reject(new Error(`${path}: ${problem}`))),
+        metadata,
       )
       call.send(request)
       call.end()
