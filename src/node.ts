@@ -9,6 +9,7 @@ import { diskSecondsBounds, Histogram } from './base/histogram.ts'
 import { formatId, type MemberId, memberId } from './base/ids.ts'
 import { limits } from './base/limits.ts'
 import type { Log } from './base/log.ts'
+import type { AuditConfig } from './config/audit-settings.ts'
 import { bootstrapCluster, type InitialCluster } from './config/bootstrap.ts'
 import type { MemberConfig } from './config/member-config.ts'
 import { EtcdError } from './errors.ts'
@@ -32,6 +33,7 @@ import { lockFolder } from './storage/folder-lock.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
 import { openWal } from './storage/wal.ts'
 import { LocalMember } from './threads/local-member.ts'
+import { MemberAudit } from './threads/member-audit.ts'
 import { startServing } from './threads/serving.ts'
 import { checkTokenFiles } from './tokens/check-files.ts'
 import type { MemberRecord } from './wire/gen/internal.ts'
@@ -186,8 +188,18 @@ async function compose(
   const ticking = setInterval(() => replica.tick(), config.heartbeatIntervalMs)
   closers.push(async () => clearInterval(ticking))
 
+  const audit = config.audit === null ? null : await openAudit(config, config.audit, self.id, failure.resolve, log)
+  closers.push(async () => audit?.close())
   for (const url of config.listenClientUrls) await requireFreeAddress(url)
-  const serving = await startServing({ config, tls: tls.client, core: replica, state, metrics: metrics.text, log })
+  const serving = await startServing({
+    config,
+    tls: tls.client,
+    core: replica,
+    state,
+    metrics: metrics.text,
+    audit,
+    log,
+  })
   closers.push(() => serving.close())
   const metricsTlsCounts = newTlsCounts()
   const metricsHealth = new HealthCounts()
@@ -245,6 +257,25 @@ async function compose(
       await closeAll()
     },
   }
+}
+
+/** @throws Error in one line. */
+async function openAudit(
+  config: MemberConfig,
+  audit: AuditConfig,
+  self: MemberId,
+  failed: (error: Error) => void,
+  log: Log,
+): Promise<MemberAudit> {
+  return MemberAudit.open({
+    config: audit,
+    member: formatId(self),
+    name: config.name,
+    version: config.reportedVersion,
+    log,
+    // Without its writer such a member would refuse every change; another process may have more luck.
+    failed: (error) => (audit.mode === 'required' ? failed(error) : log.fatal(error.message)),
+  })
 }
 
 const initialRecords = (cluster: InitialCluster): MemberRecord[] =>

@@ -85,7 +85,18 @@ export class CallAudit {
     this.#operation = operation
     this.#judgement = judgement
     this.#verdict = judgement.isDenied ? 'denied' : 'allowed'
-    if (this.#hasEnded || (this.#method.isLong && !this.#isWritten && !this.#willPersist)) this.#recordDecision()
+    // A denial ends the call, which is written down then.
+    const isNow = this.#method.isLong && !judgement.isDenied && !this.#isWritten && !this.#willPersist
+    if (this.#hasEnded || isNow) this.#recordDecision()
+  }
+
+  /** What was refused is going to be looked at once more, by a newer state. */
+  again(): void {
+    this.#asked = null
+    this.#operation = null
+    this.#judgement = null
+    this.#verdict = null
+    this.#details = ''
   }
 
   /** A login with a name and a password. `user` is empty for names that are nobody's: they may be anything, a password too. */

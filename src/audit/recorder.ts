@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import { limits } from '../base/limits.ts'
 import {
   type BatchDone,
@@ -6,12 +7,6 @@ import {
   queuedBytesCell,
   type RecordBatch,
 } from './writer-messages.ts'
-
-/** The way to the writer; a MessagePort is one. */
-export interface RecorderPort {
-  postMessage(batch: RecordBatch, transfer: readonly ArrayBuffer[]): void
-  on(event: 'message', listener: (done: BatchDone) => void): unknown
-}
 
 interface Waiting {
   resolve(isPersisted: boolean): void
@@ -25,7 +20,7 @@ const encoder = new TextEncoder()
  * records are thrown away and counted, and the trail says so.
  */
 export class Recorder {
-  readonly #port: RecorderPort
+  readonly #port: MessagePort
   readonly #queue: Int32Array
   readonly #waiting = new Map<number, Waiting>()
   #lines: string[] = []
@@ -37,10 +32,10 @@ export class Recorder {
   #timer: NodeJS.Timeout | null = null
   #isFlushing = false
 
-  constructor(port: RecorderPort, share: QueueShare) {
+  constructor(port: MessagePort, share: QueueShare) {
     this.#port = port
     this.#queue = new Int32Array(share.memory)
-    port.on('message', ({ wait, isPersisted }) => this.#done(wait, isPersisted))
+    port.on('message', ({ wait, isPersisted }: BatchDone) => this.#done(wait, isPersisted))
   }
 
   /** @param line with its newline. */
@@ -74,7 +69,8 @@ export class Recorder {
     const lost = this.#lost
     this.#lost = 0
     Atomics.add(this.#queue, queuedBytesCell, bytes.length)
-    this.#port.postMessage({ bytes, records, lost, wait }, [bytes.buffer])
+    const batch: RecordBatch = { bytes, records, lost, wait }
+    this.#port.postMessage(batch, [bytes.buffer])
   }
 
   #add(line: string): boolean {

@@ -104,6 +104,9 @@ function keysJson(needs: readonly Need[]): string {
   )
 }
 
+/** A lease that no keys are concerned of. */
+export const leaseJson = (id: bigint): string => `,"leases":["${formatId(id)}"]`
+
 /** Who is at the other end of a connection. */
 export interface Peer {
   /** Address and port. */

@@ -69,6 +69,7 @@ export class Writing {
   }
 
   #writeSome(): void {
+    if (this.#pending.length === 0) return
     let bytes = 0
     let count = 0
     while (count < this.#pending.length && bytes < limits.auditWriteBytesMax)

@@ -180,6 +180,8 @@ export const limits = {
   loginFailuresRememberedMax: 16_384,
   /** Rules that say what is audited; and of one record, bytes of a key and ranges that are written out. */
   auditRulesMax: 1000,
+  auditPolicyBytesMax: 1024 * 1024,
+  auditPolicyLookedAtMs: 1000,
   auditKeyBytesMax: 512,
   auditRangesMax: 100,
   /** After so long, or with so much, a serving thread hands its audit records in. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { limits } from '../base/limits.ts'
+import { auditConfigOf } from './audit-settings.ts'
 import { parseAuthToken } from './auth-token.ts'
 import { ConfigError } from './config-error.ts'
 import { parseInitialCluster, requireSelf } from './initial-cluster.ts'
@@ -118,6 +119,7 @@ export function buildMemberConfig(settings: Settings, { cwd, cores }: Surroundin
     authTokenTtlSeconds: settings.integer('auth-token-ttl', 1, authTokenTtlSecondsMax),
     bcryptCost: settings.integer('bcrypt-cost', 4, 31),
     authPasswordLengthMin: settings.integer('auth-password-min-length', 1, limits.passwordBytesMax),
+    audit: auditConfigOf(settings, cwd, dataDir),
     leaseCheckpoints: leaseCheckpointsOf(settings),
     serveThreads: serveThreadsOf(settings, cores, membersHere(name, initialCluster)),
     metrics: metricsOf(settings),

@@ -207,6 +207,28 @@ export const flagGroups: readonly FlagGroup[] = [
     ],
   },
   {
+    title: 'Audit',
+    flags: [
+      built(
+        'audit',
+        'string',
+        'off',
+        'Write down who did what: off, best-effort, or required: then a change that cannot be recorded is not made.',
+      ),
+      built('audit-dir', 'path', '', 'Folder of the audit trail; empty: audit in the data folder.'),
+      built('audit-policy', 'path', '', 'Rules, as YAML, for how much is written down of what; empty: all of it.'),
+      built(
+        'audit-key-file',
+        'path',
+        '',
+        'Ed25519 key (PEM) that signs the trail; made if missing. Empty: audit-key.pem in the data folder.',
+      ),
+      built('audit-file-max-bytes', 'uint', '67108864', 'Size at which a file of the trail ends.'),
+      built('audit-file-max-age', 'duration', '24h', 'Age at which a file of the trail ends.'),
+      built('audit-files-max', 'uint', '0', 'Files of the trail that are kept; 0: all.'),
+    ],
+  },
+  {
     title: 'Serving',
     flags: [
       built(

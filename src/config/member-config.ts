@@ -1,3 +1,4 @@
+import type { AuditConfig } from './audit-settings.ts'
 import type { AuthTokenConfig } from './auth-token.ts'
 import type { TokensConfig } from './token-settings.ts'
 
@@ -51,6 +52,8 @@ export interface MemberConfig {
   readonly bcryptCost: number
   /** Characters that a new password must have. */
   readonly authPasswordLengthMin: number
+  /** Null: nothing is written down of who did what. */
+  readonly audit: AuditConfig | null
   /** Whether the leader writes into the log how much time long leases have left. */
   readonly leaseCheckpoints: boolean
   /** 0: everything in the core's thread. */

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Auditor } from '../audit/auditor.ts'
 import type { Log } from '../base/log.ts'
 import { Code } from '../errors.ts'
 import type { Member } from '../service/member.ts'
@@ -17,6 +18,8 @@ export interface AcceptOptions {
   readonly counts: CallCounts
   /** Of one request message, compressed or not. */
   readonly messageBytesMax: number
+  /** Null: nothing is audited. */
+  readonly audit: Auditor | null
 }
 
 export type AcceptCall = (connection: ClientConnection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
@@ -34,7 +37,9 @@ export function callAcceptor(table: MethodTable, options: AcceptOptions): Accept
   const services = new Set(servedServices(table))
   for (const [path, method] of methodPaths(table)) {
     if (method.kind === 'notBuilt') continue
-    routes.set(path, { method, context: { ...options, path, number: methodNumber(path) } })
+    const { audit: auditor } = options
+    const audit = auditor === null ? null : { auditor, method: auditor.method(path.slice(1), isLong(method)) }
+    routes.set(path, { method, context: { ...options, path, number: methodNumber(path), audit } })
   }
   return (connection, stream, headers) => {
     // Resets are everyday, and an error without a listener would end the process.
@@ -68,6 +73,10 @@ export function callAcceptor(table: MethodTable, options: AcceptOptions): Accept
     }
   }
 }
+
+/** Whether its calls last: until the client goes, or until it has its turn. */
+const isLong = ({ kind, label }: Method): boolean =>
+  kind !== 'unary' || label === 'lock.lock' || label === 'election.campaign'
 
 /** `application/grpc`, with any subtype after a `+` and any parameters: messages are bytes here. */
 const isGrpc = (contentType: string | undefined): boolean =>

@@ -1,13 +1,16 @@
+import type { CallAudit } from '../audit/call-audit.ts'
 import type { Call, Credentials } from '../service/call.ts'
 
 /** Whether a call still goes on, as its handler sees it. */
 export class CallLife implements Call {
   readonly credentials: Credentials
+  readonly audit: CallAudit | null
   #ended = false
   #callbacks: (() => void)[] = []
 
-  constructor(credentials: Credentials) {
+  constructor(credentials: Credentials, audit: CallAudit | null = null) {
     this.credentials = credentials
+    this.audit = audit
   }
 
   get ended(): boolean {

@@ -20,6 +20,8 @@ export class ClientConnection {
   readonly socket: Socket
   /** Of calls that show nothing more. */
   readonly credentials: Credentials
+  /** Who is at the other end, as audit records have it; empty where there are none. */
+  readonly peer: string
   readonly #guard: SessionGuard
   readonly #all: CallMemory
   #openCalls = 0
@@ -39,9 +41,11 @@ export class ClientConnection {
     options: SessionGuardOptions,
     all: CallMemory,
     certificateName: string | null = null,
+    peer = '',
   ) {
     this.session = session
     this.socket = socket
+    this.peer = peer
     const certificateSha256 = thumbprintOfPeer(socket)
     this.credentials = { token: null, certificateName, certificateSha256, address: socket.remoteAddress ?? '' }
     this.#all = all

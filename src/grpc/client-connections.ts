@@ -16,6 +16,8 @@ export interface ClientConnectionsOptions extends SessionGuardOptions {
   readonly accept: AcceptCall
   /** Which user the client's certificate names, if it does. */
   userNameOf(socket: Socket): string | null
+  /** Who is at the other end, as audit records have it; empty where there are none. */
+  peerOf(socket: Socket): string
   /** What ended a connection that did not end by itself: broken HTTP/2, a flood. */
   onFailure(socket: Socket, reason: string): void
 }
@@ -55,7 +57,8 @@ export class ClientConnections implements Iterable<ClientConnection> {
     const session = performServerHandshake(isEncrypted ? socket : new PlaintextConnection(socket), this.#http2)
     session.setLocalWindowSize(limits.connectionWindowBytes)
     const userName = this.#options.userNameOf(socket)
-    const connection = new ClientConnection(session, socket, this.#options, this.#memory, userName)
+    const peer = this.#options.peerOf(socket)
+    const connection = new ClientConnection(session, socket, this.#options, this.#memory, userName, peer)
     this.#open.add(connection)
     const { accept } = this.#options
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>

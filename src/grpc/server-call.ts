@@ -4,8 +4,10 @@ import {
   type ServerHttp2Stream,
   type ServerStreamResponseOptions,
 } from 'node:http2'
+import type { Auditor } from '../audit/auditor.ts'
+import type { AuditedMethod } from '../audit/call-audit.ts'
 import type { Log } from '../base/log.ts'
-import { Code } from '../errors.ts'
+import { Code, EtcdError } from '../errors.ts'
 import { type Answer, LongAnswer } from '../service/answer.ts'
 import type { Member } from '../service/member.ts'
 import { StatusError } from '../service/status-error.ts'
@@ -27,6 +29,8 @@ export interface CallContext {
   readonly log: Log
   /** Of one request message, compressed or not. */
   readonly messageBytesMax: number
+  /** Null: nothing is audited. */
+  readonly audit: { readonly auditor: Auditor; readonly method: AuditedMethod } | null
 }
 
 export const responseHeaders: OutgoingHttpHeaders = {
@@ -81,7 +85,11 @@ export abstract class ServerCall implements MessageSink {
 
   /** @param stream has a listener for errors. */
   constructor(stream: ServerHttp2Stream, head: CallHead, connection: ClientConnection, context: CallContext) {
-    this.life = new CallLife(credentialsOf(head.headers, connection))
+    const { audit } = context
+    this.life = new CallLife(
+      credentialsOf(head.headers, connection),
+      audit === null ? null : audit.auditor.begin(audit.method, connection.peer),
+    )
     this.#stream = stream
     this.head = head
     this.#connection = connection
@@ -126,6 +134,7 @@ export abstract class ServerCall implements MessageSink {
   /** Ends the call with any error: what is no refusal is logged and sent as internal. */
   fail(error: unknown): void {
     const status = statusOf(error, this.#context.path, this.#context.log)
+    if (error instanceof EtcdError) this.life.audit?.failed(error.reason)
     this.finish(status)
   }
 
@@ -140,7 +149,7 @@ export abstract class ServerCall implements MessageSink {
       stream.respond({ ...responseHeaders, ...trailersOf(status) }, withoutBody)
       this.#refuseRest()
     }
-    this.life.end()
+    this.#over(status)
   }
 
   /** Sends the one message of a call that went well, and its status. */
@@ -164,7 +173,7 @@ export abstract class ServerCall implements MessageSink {
     } else {
       stream.end(framed(message))
     }
-    this.life.end()
+    this.#over(status)
   }
 
   /** Some at a time: whatever HTTP/2 has been given is encrypted in one stretch, as far as the client's window goes. */
@@ -227,6 +236,7 @@ export abstract class ServerCall implements MessageSink {
     this.#unsentBytes += bytes
     this.#connection.written(bytes)
     this.#context.counts.messageSent(this.#context.number, length)
+    this.life.audit?.sent(length)
     return bytes
   }
 
@@ -236,8 +246,15 @@ export abstract class ServerCall implements MessageSink {
     this.#context.counts.ended(this.#context.number, status.code, this.#beganMs)
   }
 
+  /** All that is sent of it has been handed over. */
+  #over({ code }: CallStatus): void {
+    this.life.audit?.ended(code)
+    this.life.end()
+  }
+
   #deliver(message: Uint8Array): void {
     this.#context.counts.messageReceived(this.#context.number, message.length)
+    this.life.audit?.received(message.length)
     this.received(message)
   }
 
@@ -349,7 +366,10 @@ export abstract class ServerCall implements MessageSink {
 
   #closed(): void {
     this.#isClosed = true
-    if (this.#status === null) this.#decided(canceled)
+    if (this.#status === null) {
+      this.#decided(canceled)
+      this.life.audit?.ended(canceled.code)
+    }
     if (this.#heldBytes > 0) this.#reader.drop()
     this.#dropPacked()
     const unsent = this.#unsentBytes

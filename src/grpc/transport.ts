@@ -1,8 +1,11 @@
 import type { AddressInfo, Socket } from 'node:net'
+import type { Auditor } from '../audit/auditor.ts'
+import { peerJson } from '../audit/render.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { TlsFiles } from '../config/member-config.ts'
 import { type CertificateIdentity, nameOfPeer } from '../security/client-name.ts'
+import { identityOfPeer } from '../security/peer-identity.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { TlsCounts } from '../security/tls-status.ts'
@@ -36,6 +39,8 @@ export interface TransportOptions {
   /** Counted up here, if given. */
   readonly counts?: CallCounts
   readonly tlsCounts?: TlsCounts
+  /** Takes note of the calls; absent or null: nobody does. */
+  readonly audit?: Auditor | null
   /** Takes over HTTP/1 connections, nothing read from them yet. */
   readonly http1: (socket: Socket) => void
 }
@@ -53,7 +58,7 @@ export interface Transport {
  * @throws TlsFileError, or the system's error if an address cannot be listened on; nothing is left listening then.
  */
 export async function startTransport(options: TransportOptions): Promise<Transport> {
-  const { member, table, log, clientCertIdentity: certificateName = 'common-name' } = options
+  const { member, table, log, audit = null, clientCertIdentity: certificateName = 'common-name' } = options
   const connections = new ClientConnections({
     maxConcurrentStreams: options.maxConcurrentStreams,
     pingIntervalMsMin: options.grpcKeepaliveMinTimeMs,
@@ -64,9 +69,11 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
     onFailure: ({ remoteAddress, remotePort }, reason) =>
       log.debug('a client connection failed', { remote: `${remoteAddress}:${remotePort}`, reason }),
     userNameOf: (socket) => (options.clientCertAuth === true ? nameOfPeer(socket, certificateName) : null),
+    peerOf: audit === null ? () => '' : (socket) => peerJson(identityOfPeer(socket)),
     accept: callAcceptor(table, {
       member,
       log,
+      audit,
       counts: options.counts ?? new CallCounts(false),
       messageBytesMax: options.maxRequestBytes + limits.grpcOverheadBytes,
     }),

@@ -102,6 +102,7 @@ export class UnaryCall extends ServerCall {
       this.fail(error)
       return
     }
+    this.life.audit?.again()
     const again = (): void => this.guarded(() => this.#serveOnceKnown(request))
     this.context.member.readBarrier().then(again, this.#fail)
   }

@@ -11,7 +11,8 @@ import type { Member } from './member.ts'
  * So nobody is told that they may not before this member has caught up and has judged again.
  */
 
-const denials: ReadonlySet<EtcdErrorReason> = new Set<Denial['reason']>([
+/** Refusals for who the caller is. */
+export const denials: ReadonlySet<EtcdErrorReason> = new Set<Denial['reason']>([
   'userEmpty',
   'invalidAuthToken',
   'permissionDenied',

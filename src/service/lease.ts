@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { leaseJson } from '../audit/render.ts'
 import { authorize } from '../auth/authorize.ts'
 import { type Operation, readingLease, usingLeases, writingLease } from '../auth/operation.ts'
 import { emptyBytes } from '../base/bytes.ts'
@@ -37,6 +38,7 @@ export function leaseGrant(member: Member, bytes: Uint8Array, call: Call): Promi
     TTL: request.TTL < ttlMin ? ttlMin : request.TTL,
   }
   const caller = admit(member, call, () => usingLeases)
+  call.audit?.detail(leaseJson(settled.ID))
   return proposeAndRespond(member, call, 'leaseGrant', LeaseGrantRequest.encode(settled).finish(), caller)
 }
 
@@ -61,6 +63,7 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: C
   const id = leaseId(request.ID)
   const needed = (): Operation => (request.keys ? readingLease(id) : usingLeases)
   admit(member, call, needed)
+  if (!request.keys) call.audit?.detail(leaseJson(request.ID))
   const times = await member.leaseTimes(id)
   const withoutKeys = LeaseTimeToLiveResponse.encode({
     header: undefined,

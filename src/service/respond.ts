@@ -4,6 +4,7 @@ import type { Revision } from '../base/ids.ts'
 import { Code, EtcdError } from '../errors.ts'
 import { encodeHeader } from '../wire/header.ts'
 import type { Call } from './call.ts'
+import { denials } from './caught-up.ts'
 import type { Member, WriteKind } from './member.ts'
 import { StatusError } from './status-error.ts'
 
@@ -22,9 +23,6 @@ export function respond(member: Member, revision: Revision, body: Uint8Array): U
   response.set(body, header.length)
   return response
 }
-
-/** Refusals that mean that the caller might not (any more). */
-const denials: ReadonlySet<string> = new Set(['permissionDenied', 'userEmpty', 'invalidAuthToken'])
 
 /**
  * Replicates a write for a caller: not before it is in the audit trail, if it has to be. There is no other way from a

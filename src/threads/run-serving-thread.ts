@@ -1,9 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Auditor } from '../audit/auditor.ts'
 import { assert } from '../base/assert.ts'
 import type { Log } from '../base/log.ts'
 import { checkTlsContents } from '../security/tls-files.ts'
 import { TlsSource } from '../security/tls-source.ts'
 import type { Member } from '../service/member.ts'
+import { auditorOf } from './member-audit.ts'
 import type { PasswordsOfMember } from './passwords-port.ts'
 import type { SharedCounts } from './serving-counts.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
@@ -31,6 +33,8 @@ export interface ThreadSurroundings {
   readonly metrics: () => Promise<string>
   /** Where passwords are looked at. Null: nobody logs in here. */
   readonly passwords: PasswordsOfMember | null
+  /** Takes note of what callers do. Null: nobody does. */
+  readonly audit: Auditor | null
 }
 
 /** The life of one serving thread, from inside: join the core, serve, and close when told. */
@@ -51,16 +55,19 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
   })
   const serving = Promise.withResolvers<ThreadServer>()
   const metrics = new ThreadMetrics((id) => tell({ kind: 'askMetrics', id }))
+  const audit = start.audit === null ? null : auditorOf(start.audit)
   let tls: TlsSource | null = null
   port.on('message', (message: ArrayBuffer | ToThread) => {
     if (message instanceof ArrayBuffer) member.receive(message)
     else if (message.kind === 'tls') tls?.take(message.contents)
+    else if (message.kind === 'auditPolicy') audit?.usePolicy(message.policy)
     else if (message.kind === 'metrics') metrics.answered(message.id, message.text)
     else {
       const { drainMs } = message
       serving.promise.then(async (server) => {
         await server.close(drainMs)
         await member.close()
+        audit?.flush()
         tell({ kind: 'closed' })
         port.close()
       })
@@ -70,7 +77,7 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
   try {
     if (start.tls !== null) tls = new TlsSource(checkTlsContents(start.tls))
     const { counts, passwords } = start
-    const surroundings = { log, tls, counts, metrics: () => metrics.ask(), passwords }
+    const surroundings = { log, tls, counts, metrics: () => metrics.ask(), passwords, audit }
     serving.resolve(await parts.serve(member, start.serve, surroundings))
     tell({ kind: 'ready' })
   } catch (error) {

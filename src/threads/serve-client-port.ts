@@ -1,3 +1,4 @@
+import type { Auditor } from '../audit/auditor.ts'
 import type { Log } from '../base/log.ts'
 import type { AuthTokenConfig } from '../config/auth-token.ts'
 import type { TokensConfig } from '../config/token-settings.ts'
@@ -41,6 +42,8 @@ export async function serveClientPort(
     readonly counts: ServingCounts
     readonly passwords: ServeClientsOptions['passwords']
     readonly metrics: () => Promise<string>
+    /** Null: nobody takes note of what callers do. */
+    readonly audit: Auditor | null
     readonly log: Log
   },
 ): Promise<Pick<ClientServer, 'close'>> {

@@ -8,11 +8,12 @@ import { ServingCounts } from './serving-counts.ts'
 
 await runServingThread<ServeOptions>({
   openReader: openLmdbReader,
-  serve: (member, options, { log, tls, counts, metrics, passwords }) => {
+  serve: (member, options, { log, tls, counts, metrics, passwords, audit }) => {
     assert(passwords !== null, 'whoever serves clients logs them in')
     return serveClientPort(options, {
       ...{ member, tls, reusePort: true, counts: new ServingCounts(counts), metrics, log },
       passwords: passwordsThrough(passwords),
+      audit,
     })
   },
 })

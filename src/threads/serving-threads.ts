@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import { CommitEncoder, CoreBridge } from './core-bridge.ts'
 import type { CoreHandle } from './core-handle.ts'
+import type { MemberAudit } from './member-audit.ts'
 import type { MemberPasswords } from './member-passwords.ts'
 import { servePasswords } from './passwords-port.ts'
 import type { ServedThread } from './served-thread.ts'
@@ -26,6 +27,8 @@ export interface ServingThreadsOptions<Serve> {
   readonly metrics?: () => Promise<string>
   /** Where the threads have passwords looked at. */
   readonly passwords?: MemberPasswords
+  /** What writes down what their callers do; absent or null: nothing does. */
+  readonly audit?: MemberAudit | null
   readonly log: Log
   /** The module that threads run. */
   readonly entry?: URL
@@ -70,8 +73,12 @@ export function startServingThreads<Serve>(options: ServingThreadsOptions<Serve>
   const unsubscribe = tls?.onChange(() => {
     for (const thread of threads) thread.post({ kind: 'tls', contents: tls.material.contents })
   })
+  const forgetPolicy = options.audit?.onPolicy((policy) => {
+    for (const thread of threads) thread.post({ kind: 'auditPolicy', policy })
+  })
   const close = async (drainMs = drainMsDefault): Promise<void> => {
     unsubscribe?.()
+    forgetPolicy?.()
     await Promise.all(threads.map((thread) => thread.close(drainMs)))
   }
   const ready = Promise.all(threads.map((thread) => thread.ready)).then(
@@ -146,8 +153,9 @@ class ServingThread<Serve> implements ServedThread {
   }
 
   #start(): void {
-    const { core, log, serve, entry, tls, passwords } = this.#options
+    const { core, log, serve, entry, tls, passwords, audit } = this.#options
     const passwordsOf = passwords === undefined ? null : servePasswords(passwords)
+    const auditOf = audit?.connect() ?? null
     const data: ThreadStart<Serve> = {
       info: core.info,
       core: {
@@ -161,13 +169,14 @@ class ServingThread<Serve> implements ServedThread {
       tls: tls?.material.contents ?? null,
       counts: this.counts.shared,
       passwords: passwordsOf,
+      audit: auditOf,
     }
     let worker: Worker
     try {
       worker = new Worker(entry ?? servingThreadEntry, {
         workerData: data,
         name: `serving-${this.#number}`,
-        transferList: passwordsOf === null ? [] : [passwordsOf.port],
+        transferList: [passwordsOf, auditOf].flatMap((of) => of?.port ?? []),
       })
     } catch (error) {
       // The system may have no thread to give, now.

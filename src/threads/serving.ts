@@ -3,6 +3,7 @@ import type { MemberConfig } from '../config/member-config.ts'
 import type { TlsSource } from '../security/tls-source.ts'
 import type { CoreHandle } from './core-handle.ts'
 import { LocalMember, type LocalState } from './local-member.ts'
+import { auditorOf, type MemberAudit } from './member-audit.ts'
 import { MemberPasswords } from './member-passwords.ts'
 import { type ServeOptions, serveClientPort } from './serve-client-port.ts'
 import type { ServedThread } from './served-thread.ts'
@@ -31,6 +32,8 @@ interface ServingParts {
   readonly state: ServedState
   /** Those of the process. */
   readonly metrics: () => Promise<string>
+  /** Null: nothing is audited. */
+  readonly audit: MemberAudit | null
   readonly log: Log
 }
 
@@ -74,13 +77,16 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
 async function serveHere(
   serve: ServeOptions,
   memberPasswords: MemberPasswords,
-  { config, tls, core, state, metrics, log }: ServingParts,
+  { config, tls, core, state, metrics, audit: memberAudit, log }: ServingParts,
 ): Promise<Serving> {
   const member = new LocalMember(core, state)
   const counts = ServingCounts.create(config.metrics === 'extensive')
   try {
     const passwords = memberPasswords.here()
-    const server = await serveClientPort(serve, { member, tls, reusePort: false, counts, metrics, log, passwords })
+    const audit = memberAudit === null ? null : auditorOf(memberAudit.connect())
+    memberAudit?.onPolicy((policy) => audit?.usePolicy(policy))
+    const own = { member, tls, reusePort: false, counts, metrics, audit, log, passwords }
+    const server = await serveClientPort(serve, own)
     const here: ServedThread = {
       counts,
       isRunning: true,
@@ -94,6 +100,7 @@ async function serveHere(
       close: async () => {
         await server.close(drainMs)
         member.close()
+        audit?.flush()
       },
     }
   } catch (error) {
@@ -105,7 +112,7 @@ async function serveHere(
 async function serveInThreads(
   serve: ServeOptions,
   passwords: MemberPasswords,
-  { config, tls, core, state, metrics, log }: ServingParts,
+  { config, tls, core, state, metrics, audit, log }: ServingParts,
 ): Promise<Serving> {
   const serving = startServingThreads({
     count: config.serveThreads,
@@ -117,6 +124,7 @@ async function serveInThreads(
     timed: config.metrics === 'extensive',
     metrics,
     passwords,
+    audit,
     log,
   })
   await serving.ready

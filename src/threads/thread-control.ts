@@ -1,5 +1,7 @@
+import type { AuditPolicy } from '../audit/levels.ts'
 import type { TlsContents } from '../security/tls-contents.ts'
 import type { MemberInfo } from '../service/member.ts'
+import type { AuditOfMember } from './member-audit.ts'
 import type { PasswordsOfMember } from './passwords-port.ts'
 import type { SharedCounts } from './serving-counts.ts'
 import type { CoreSnapshot } from './thread-member.ts'
@@ -9,6 +11,8 @@ export type ToThread =
   | { readonly kind: 'close'; readonly drainMs: number }
   /** Checked already; in use from now on. */
   | { readonly kind: 'tls'; readonly contents: TlsContents }
+  /** What is audited from now on. */
+  | { readonly kind: 'auditPolicy'; readonly policy: AuditPolicy }
   /** What was asked for by this number; null: it cannot be had now. */
   | { readonly kind: 'metrics'; readonly id: number; readonly text: string | null }
 
@@ -39,4 +43,6 @@ export interface ThreadStart<Serve> {
   readonly counts: SharedCounts
   /** Where passwords are looked at. Null: nobody logs in here. */
   readonly passwords: PasswordsOfMember | null
+  /** Where it is written down what callers do. Null: nowhere. */
+  readonly audit: AuditOfMember | null
 }
