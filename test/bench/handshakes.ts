@@ -77,7 +77,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const plan = { clients: Number(values.clients), seconds: Number(values.seconds), threads: values.threads }
   const dir = mkdtempSync(join(tmpdir(), 'leasehold-handshakes-'))
   try {
-    const certificates = await makeCertificates(dir)
+    const certificates = makeCertificates(dir)
     for (let round = 1; round <= Number(values.rounds); round++)
       for (const program of ['leasehold', 'etcd'] as const) {
         const { perSecond, msEach } = await measure(program, certificates, plan)

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { leasehold, run } from './run.ts'
+import { initAuthority, issueLeaf } from '../../src/pki/index.ts'
 
 export interface Identity {
   readonly caFile: string
@@ -7,7 +7,7 @@ export interface Identity {
   readonly keyFile: string
 }
 
-/** What a cluster and those who knock at its doors need; all made by the real `leasehold pki`. */
+/** What a cluster and those who knock at its doors need; all made as `leasehold pki` would. */
 export interface TestCertificates {
   /** For client ports. */
   readonly server: Identity
@@ -19,38 +19,32 @@ export interface TestCertificates {
   readonly clientAuthority: string
 }
 
-async function pki(...args: string[]): Promise<void> {
-  const { code, stderr } = await run(leasehold, ['pki', ...args])
-  if (code !== 0) throw new Error(`leasehold pki ${args.join(' ')}: ${stderr}`)
-}
+const loopback = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1', '::1'] }
+const noNames = { dnsNames: [], ipAddresses: [] }
 
-const loopback = ['--dns', 'localhost', '--ip', '127.0.0.1', '--ip', '::1']
-
-/** @param dir an existing folder. */
-export async function makeCertificates(dir: string): Promise<TestCertificates> {
+/**
+ * In this process: seven runs of `leasehold pki` would take longer than most tests.
+ *
+ * @param dir an existing folder.
+ */
+export function makeCertificates(dir: string): TestCertificates {
   const authority = (name: string): string => join(dir, `${name}-authority`)
-  const out = join(dir, 'certs')
   for (const name of ['clients', 'peers', 'strangers'])
-    await pki('init', '--dir', authority(name), '--common-name', `test ${name}`)
-  const issue = async (
-    of: string,
-    trusts: string,
-    profile: string,
-    name: string,
-    extra: string[],
-  ): Promise<Identity> => {
-    await pki('issue', '--dir', authority(of), '--profile', profile, '--name', name, '--out', out, ...extra)
-    return {
-      caFile: join(authority(trusts), 'ca.crt'),
-      certFile: join(out, `${name}.crt`),
-      keyFile: join(out, `${name}.key`),
-    }
+    initAuthority({ dir: authority(name), commonName: `test ${name}` })
+  const issue = (of: string, profile: string, name: string, names: typeof loopback): Identity => {
+    const { certFile, keyFile } = issueLeaf({
+      ...{ dir: authority(of), outDir: join(dir, 'certs'), profile, name, commonName: name, uris: [] },
+      ...names,
+      validityDays: null,
+    })
+    return { caFile: join(authority(of), 'ca.crt'), certFile, keyFile }
   }
+  const client = issue('clients', 'client', 'client', noNames)
   return {
-    server: await issue('clients', 'clients', 'member', 'server', loopback),
-    peer: await issue('peers', 'peers', 'member', 'peer', loopback),
-    client: await issue('clients', 'clients', 'client', 'client', []),
-    stranger: await issue('strangers', 'clients', 'client', 'stranger', []),
+    server: issue('clients', 'member', 'server', loopback),
+    peer: issue('peers', 'member', 'peer', loopback),
+    client,
+    stranger: { ...issue('strangers', 'client', 'stranger', noNames), caFile: client.caFile },
     clientAuthority: authority('clients'),
   }
 }

@@ -46,7 +46,7 @@ export class TestCluster implements AsyncDisposable {
   /** Plans a cluster and makes its certificates; starts nothing. */
   static async create(options: TestClusterOptions): Promise<TestCluster> {
     const dir = mkdtempSync(join(tmpdir(), 'leasehold-e2e-'))
-    const certificates = options.certificates ?? (await makeCertificates(dir))
+    const certificates = options.certificates ?? makeCertificates(dir)
     const ports = await freePorts(2 * options.size)
     const url = (port: number): string => `https://127.0.0.1:${port}`
     const planned = Array.from({ length: options.size }, (_, index) => ({
