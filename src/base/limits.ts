@@ -166,7 +166,7 @@ export const limits = {
   tokenKeysMax: 100,
   tokenKeysBytesMax: 256 * 1024,
   /** How often files of such keys are looked at. */
-  tokenKeyFilesLookedAtMs: 1000,
+  tokenKeyFilesLookedAtMs: 500,
   /** How often an outside issuer is asked for its keys; and how often at most, if tokens name others. */
   keySetRefreshMs: 5 * 60 * 1000,
   keySetRefreshMsMin: 30_000,

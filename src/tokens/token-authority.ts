@@ -21,7 +21,7 @@ export class TokenAuthority implements TokenKeys {
   readonly #config: TokensConfig
   readonly #own: OwnExpectations | null
   readonly #log: Log
-  /** Signatures are checked by threads that the log's writes need, too. */
+  /** Signatures are made and checked by threads that the log's writes need, too. */
   readonly #turns = new Turns(limits.tokenSignaturesAtOnceMax)
   #keys: OwnKeys = noKeys
   #outside: OutsideKeys | null = null
@@ -125,7 +125,8 @@ export class TokenAuthority implements TokenKeys {
   async sign(token: NewToken): Promise<{ readonly token: string; readonly id: string } | null> {
     const { signing } = this.#keys
     if (signing === null || this.#own === null) return null
-    return signToken(signing, this.#own, token, Math.floor(Date.now() / 1000))
+    const own = this.#own
+    return this.#turns.run(() => signToken(signing, own, token, Math.floor(Date.now() / 1000)))
   }
 }
 
