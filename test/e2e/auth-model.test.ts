@@ -3,10 +3,16 @@
  * `npm run model -- --seeds 20`.
  */
 import { test } from 'node:test'
-import { runConcurrently, runSerially } from '../model/run-seed.ts'
+import { compareAsEtcd, runConcurrently, runSerially } from '../model/run-seed.ts'
 
 const fresh = Math.floor(Math.random() * 2 ** 31)
 const timeout = 120_000
+
+test(`the model is right, as far as etcd is (npm run model -- --program etcd --seed ${fresh} --steps 400)`, {
+  timeout,
+}, async (context) => {
+  context.diagnostic(JSON.stringify(await compareAsEtcd({ seed: fresh, steps: 400, program: 'etcd' })))
+})
 
 for (const seed of [11, fresh])
   test(`one thing after the other: each comes out as the model says (npm run model -- --seed ${seed} --steps 150 --seconds 0)`, {

@@ -94,7 +94,8 @@ export class Connections implements Disposable {
           `${member.name} serves`,
           async () => {
             if (!member.isRunning) throw new Error(`${member.name} has ended:\n${member.logTail()}`)
-            return this.authStatus(member)
+            // etcd 3.4 does not know the method.
+            return (await this.#askForAuthStatus(member)).kind !== 'uncertain'
           },
           40_000,
         ),

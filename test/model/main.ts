@@ -1,7 +1,7 @@
-/** `npm run model -- [--seeds N] [--seed N] [--steps N] [--seconds N]`: random users, rules and requests against real members. */
+/** `npm run model -- [--seeds N] [--seed N] [--steps N] [--seconds N] [--program etcd]`: random users, rules and requests against real members. */
 
 import { parseArgs } from 'node:util'
-import { runConcurrently, runSerially } from './run-seed.ts'
+import { compareAsEtcd, runConcurrently, runSerially } from './run-seed.ts'
 
 const { values } = parseArgs({
   options: {
@@ -11,6 +11,8 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '1000' },
     /** Of the run in which all happens at the same time. */
     seconds: { type: 'string', default: '15' },
+    /** What both can do, by one member of that program: whether the model is right. */
+    program: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 })
@@ -30,6 +32,11 @@ for (let seed = first; seed < first + numberOf('seeds'); seed++) {
   try {
     const options = { seed, print: values.verbose ? print : () => {} }
     const steps = numberOf('steps')
+    const { program } = values
+    if (program === 'etcd' || program === 'leasehold') {
+      print(`seed ${seed}: ${JSON.stringify(await compareAsEtcd({ ...options, program, steps }))}`)
+      continue
+    }
     if (steps > 0) print(`seed ${seed}: ${JSON.stringify(await runSerially({ ...options, steps }))}`)
     const milliseconds = 1000 * numberOf('seconds')
     if (milliseconds > 0) print(`seed ${seed}: ${JSON.stringify(await runConcurrently({ ...options, milliseconds }))}`)

@@ -1,7 +1,8 @@
 import { ConcurrentRun, type ConcurrentTotals } from './concurrent-run.ts'
+import { runAsEtcd } from './etcd-run.ts'
 import { snapshotEntries } from './nemesis.ts'
 import { SerialRun, type Totals } from './serial-run.ts'
-import { Mismatch, World } from './world.ts'
+import { Mismatch, World, type WorldOptions } from './world.ts'
 
 const linesShown = 40
 /** A defect, in the log or instead of it. */
@@ -35,11 +36,20 @@ export const runConcurrently = ({
     return run.totals
   })
 
+/** What etcd can do, of etcd or of one member of ours. @throws Error as the others. */
+export const compareAsEtcd = ({
+  program,
+  steps,
+  ...options
+}: SeedOptions & { readonly program: 'etcd' | 'leasehold'; readonly steps: number }): Promise<object> =>
+  inWorld(options, (world, print) => runAsEtcd(world, options.seed, steps, print), { size: 1, program })
+
 async function inWorld<T>(
   { seed, print = () => {} }: SeedOptions,
   work: (world: World, print: (line: string) => void) => Promise<T>,
+  kind: WorldOptions = { size: 3, flags: [`--snapshot-count=${snapshotEntries}`] },
 ): Promise<T> {
-  await using world = await World.start({ size: 3, flags: [`--snapshot-count=${snapshotEntries}`] })
+  await using world = await World.start(kind)
   const lines: string[] = []
   try {
     const result = await work(world, (line) => {
