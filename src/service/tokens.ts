@@ -39,6 +39,9 @@ export async function tokenIssue(member: Member, bytes: Uint8Array, call: Call):
   const token = member.read((view) => newToken(member, view, call, request))
   const signed = await requireKeys(member).sign(token)
   if (signed === null) throw noKey()
+  if (signed.token.length > limits.authTokenBytesMax) {
+    throw new StatusError(Code.InvalidArgument, 'tokens: it would be longer than any that is taken')
+  }
   const expires_ms = BigInt(token.expiresMs)
   const body = TokenIssueResponse.encode({ header: undefined, ...signed, expires_ms }).finish()
   return respond(member, member.revision(), body)

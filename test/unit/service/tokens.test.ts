@@ -208,6 +208,8 @@ describe('a token of one’s own', () => {
     ] as const)
       assert.match((await reasonOf(() => issued(ann, { scope: [{ ...entry, verbs: [...entry.verbs] }] })))!, want)
     assert.match((await reasonOf(() => issued(ann, { scope: Array(65).fill(reads('a')) })))!, /at most 64/)
+    const long = reads(`a${'x'.repeat(500)}`)
+    assert.match((await reasonOf(() => issued(ann, { scope: Array(20).fill(long) })))!, /longer than any/)
   })
 
   test('ends no later than the one that it was made of', async () => {
