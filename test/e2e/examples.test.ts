@@ -41,6 +41,42 @@ test('first-steps.sh does what it says', async () => {
   )
 })
 
+test('policies.sh does what it says', async () => {
+  await using cluster = await TestCluster.start({ size: 1 })
+  const { caFile, certFile, keyFile } = cluster.certificates.client
+  const { code, stdout, stderr } = await run('sh', [example('policies.sh')], {
+    env: {
+      LEASEHOLD: leasehold,
+      ETCDCTL_API: '3',
+      ETCDCTL_ENDPOINTS: cluster.members[0]!.clientUrl,
+      ETCDCTL_CACERT: caFile,
+      ETCDCTL_CERT: certFile,
+      ETCDCTL_KEY: keyFile,
+    },
+  })
+  assert.equal(code, 0, stderr)
+  const lines = stdout.split('\n').filter((line) => !/^[+~] | {4}\+ /.test(line))
+  assert.deepEqual(lines, [
+    '-- ask the file before it counts',
+    'patroni.yaml: roles: 3, users: 4, groups: 0, cases: 8; errors: 0, warnings: 0',
+    'patroni.yaml: 8 of 8 cases passed',
+    '-- make the cluster what it says',
+    'applied: auth revision 2',
+    ...['patroni-main', 'patroni-reports', 'root'].map(
+      (name) => `the user "${name}" cannot log in until it has a password: etcdctl user passwd`,
+    ),
+    'auth is off: everybody may everything until it is on (etcdctl auth enable)',
+    ...['Password updated', 'Password updated', 'Authentication Enabled'],
+    ...['-- one may what it may', 'OK', 'but not that'],
+    'denied: user "patroni-main" write key "/service/reports/leader"',
+    '  roles: "patroni-main"',
+    '  nothing grants write key "/service/reports/leader"',
+    '  near to it: role "patroni-main": read, write prefix "/service/main/"',
+    '  it would be allowed by: "patroni-reports"',
+    ...['-- nothing has changed since', 'no difference', 'Authentication Disabled', ''],
+  ])
+})
+
 test('certificates.sh makes the files that member.yaml names, and that start a member', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'leasehold-examples-'))
   try {
