@@ -5,13 +5,25 @@ import { createServer } from 'node:net'
 const lowest = 12_000
 const highest = 31_000
 
+/**
+ * Test files that run at the same time each have a share of the ports: one that a member has left while it is down must
+ * not go to another's. Node counts the places for files from 1.
+ */
+const shares = 8
+const place = process.env.NODE_TEST_WORKER_ID
+const share = Math.floor((highest - lowest) / shares)
+const [from, to] =
+  place === undefined
+    ? [lowest, highest]
+    : [lowest + (Number(place) % shares) * share, lowest + ((Number(place) % shares) + 1) * share]
+
 const given = new Set<number>()
 
 /** Ports of 127.0.0.1 that were free a moment ago and that no other call in this process gets. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {
-    const port = randomInt(lowest, highest)
+    const port = randomInt(from, to)
     if (given.has(port) || !(await isFree(port))) continue
     given.add(port)
     ports.push(port)
