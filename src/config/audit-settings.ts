@@ -43,11 +43,6 @@ export function auditConfigOf(settings: Settings, cwd: string, dataDir: string):
     return text === '' ? otherwise : resolve(cwd, text)
   }
   const policyFile = pathOf(auditFlags.policy, null)
-  if (mode === 'off') {
-    // Who says what is to be written down expects that something is.
-    if (policyFile !== null) throw new ConfigError(auditFlags.policy, `needs --${auditFlags.mode}`)
-    return null
-  }
   const fileAgeMsMax = settings.durationMs(auditFlags.fileAge)
   if (fileAgeMsMax < fileAgeMsRange[0] || fileAgeMsMax > fileAgeMsRange[1]) {
     throw new ConfigError(auditFlags.fileAge, 'must be from 1m to 366 days')
@@ -55,12 +50,18 @@ export function auditConfigOf(settings: Settings, cwd: string, dataDir: string):
   const filesMax = settings.integer(auditFlags.files, 0, 10_000_000)
   // The newest file may have just begun.
   if (filesMax === 1) throw new ConfigError(auditFlags.files, 'must be 0, for all, or at least 2')
+  const fileBytesMax = settings.integer(auditFlags.fileBytes, ...fileBytesRange)
+  if (mode === 'off') {
+    // Who says what is to be written down expects that something is.
+    if (policyFile !== null) throw new ConfigError(auditFlags.policy, `needs --${auditFlags.mode}`)
+    return null
+  }
   return {
     mode,
     dir: pathOf(auditFlags.dir, join(dataDir, 'audit'))!,
     policyFile,
     keyFile: pathOf(auditFlags.key, join(dataDir, 'audit-key.pem'))!,
-    fileBytesMax: settings.integer(auditFlags.fileBytes, ...fileBytesRange),
+    fileBytesMax,
     fileAgeMsMax,
     filesMax: filesMax === 0 ? null : filesMax,
   }

@@ -55,6 +55,7 @@ test('without flags a member is what etcd makes of none', () => {
     authTokenTtlSeconds: 300,
     bcryptCost: 10,
     authPasswordLengthMin: 1,
+    audit: null,
     leaseCheckpoints: false,
     serveThreads: 3,
     metrics: 'basic',
