@@ -37,6 +37,8 @@ export class AccessRules {
   readonly #byId = new Map<UserId, UserRights | null>()
   readonly #byName = new Map<string, UserId>()
   readonly #byGroups = new Map<string, Rights>()
+  /** By the very bytes that were asked with: a token that is remembered brings the same again. */
+  #revoked = new WeakMap<Uint8Array, boolean>()
 
   /** Takes over what the view says, if that is new. Whatever is asked after must be asked of the same view. */
   at(view: ReadView): this {
@@ -49,6 +51,7 @@ export class AccessRules {
     this.#byId.clear()
     this.#byName.clear()
     this.#byGroups.clear()
+    this.#revoked = new WeakMap()
     return this
   }
 
@@ -105,7 +108,12 @@ export class AccessRules {
   }
 
   isTokenRevoked(view: ReadView, id: Uint8Array): boolean {
-    return isTokenRevoked(view, id)
+    let revoked = this.#revoked.get(id)
+    if (revoked === undefined) {
+      revoked = isTokenRevoked(view, id)
+      this.#revoked.set(id, revoked)
+    }
+    return revoked
   }
 }
 
