@@ -38,8 +38,8 @@ export interface Asked<Result extends PasswordResult> {
 
 const entry = new URL(`password-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
-/** One processor is left to those who serve; more would not be worth their memory. */
-const threadsMaxHere = (): number => Math.max(1, Math.min(4, availableParallelism() - 1))
+/** Half of the processors are left to those who serve; more threads would not be worth their memory. */
+const threadsMaxHere = (): number => Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)))
 
 /**
  * Hashes passwords, and compares them with hashes, in threads of their own, which start when they are first needed and give way
