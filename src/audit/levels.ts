@@ -1,6 +1,7 @@
 import { covers, mergeRanges } from '../auth/intervals.ts'
 import type { Operation } from '../auth/operation.ts'
 import { type KeyRange, rangesOverlap } from '../base/key-range.ts'
+import { matcher } from './pattern.ts'
 
 /** How much of a decision is written down: nothing, all but the keys, or all. */
 export type Level = 'none' | 'metadata' | 'keys'
@@ -98,27 +99,3 @@ const isAny = (operation: Operation | null, is: (range: KeyRange) => boolean): b
   operation.needs.some((need) =>
     need.kind === 'read' || need.kind === 'write' ? is(need.range) : need.kind !== 'lease',
   )
-
-function matcher(patterns: readonly string[]): (text: string) => boolean {
-  const tests = patterns.map((pattern) => {
-    if (!pattern.includes('*')) return (text: string): boolean => text === pattern
-    const parts = pattern.split('*')
-    return (text: string): boolean => matches(text, parts)
-  })
-  return (text) => tests.some((test) => test(text))
-}
-
-/** Each part as far to the front as it goes: a pattern of many stars takes no longer than one of a few. */
-function matches(text: string, parts: readonly string[]): boolean {
-  const first = parts[0]!
-  const last = parts.at(-1)!
-  if (!text.startsWith(first) || text.length < first.length + last.length || !text.endsWith(last)) return false
-  const end = text.length - last.length
-  let at = first.length
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at)
-    if (found === -1 || found + part.length > end) return false
-    at = found + part.length
-  }
-  return true
-}

@@ -46,7 +46,7 @@ export interface Seal {
   readonly signature: string | null
 }
 
-const beginPrefix = '{"kind":"begin",'
+export const beginPrefix = '{"kind":"begin",'
 export const sealPrefix = '{"kind":"seal",'
 
 export const beginLine = ({ trail, file, oldest, previous, seals, records, member, time }: Begin): string =>

@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -31,7 +32,8 @@ export interface TrailFile {
 export interface TrailFolder {
   /** Numbers of the files that are there, in order. */
   list(): number[]
-  read(file: number): Buffer
+  /** @param from where to begin, in bytes. */
+  read(file: number, from?: number): Buffer
   open(file: number, how: 'create' | 'append'): TrailFile
   remove(file: number): void
   /** Makes creations and removals durable. */
@@ -62,7 +64,7 @@ export function readTrailFolder(dir: string): TrailFolder {
       readdirSync(dir)
         .flatMap((name) => fileNumber(name) ?? [])
         .sort((a, b) => a - b),
-    read: (file) => readFileSync(pathOf(file)),
+    read: (file, from = 0) => (from === 0 ? readFileSync(pathOf(file)) : readFrom(pathOf(file), from)),
     open: (file, how) => openFile(pathOf(file), how === 'create' ? 'wx' : 'r+'),
     remove: (file) => unlinkSync(pathOf(file)),
     sync() {
@@ -73,6 +75,16 @@ export function readTrailFolder(dir: string): TrailFolder {
         closeSync(descriptor)
       }
     },
+  }
+}
+
+function readFrom(path: string, from: number): Buffer {
+  const descriptor = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - from))
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, from))
+  } finally {
+    closeSync(descriptor)
   }
 }
 

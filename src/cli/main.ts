@@ -1,5 +1,6 @@
 /** The `leasehold` command. Each subcommand is one file; what a command needs is loaded when it is called. */
 import { Command, CommanderError } from 'commander'
+import { addAuditCommands } from './audit.ts'
 import { failureLine } from './failure.ts'
 import { count, given } from './option-values.ts'
 import { addPkiCommands } from './pki.ts'
@@ -39,6 +40,7 @@ function program(exit: (code: number) => void): Command {
   addPkiCommands(root, exit)
   addTokenCommands(root, exit)
   addPolicyCommands(root, exit)
+  addAuditCommands(root, exit)
 
   root
     .command('version')

@@ -29,8 +29,8 @@ export class MemoryTrailFolder implements TrailFolder {
     return [...this.files.keys()].sort((a, b) => a - b)
   }
 
-  read(file: number): Buffer {
-    return this.files.get(file)!
+  read(file: number, from = 0): Buffer {
+    return this.files.get(file)!.subarray(from)
   }
 
   open(file: number, how: 'create' | 'append'): TrailFile {
