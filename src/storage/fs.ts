@@ -7,6 +7,8 @@ export type IoDone = (error: Error | null) => void
 export interface StorageFile {
   /** Writes the first `length` bytes of `data` at `position`; when `done`, they are on stable storage. */
   write(data: Uint8Array, length: number, position: number, done: IoDone): void
+  /** As `write`, in the caller's own thread, which stands still meanwhile. Throws the system's error. */
+  writeHere(data: Uint8Array, length: number, position: number): void
   /** fdatasync: data, and the size if it changed. */
   sync(): Promise<void>
   truncate(size: number): Promise<void>
@@ -56,6 +58,14 @@ function realFile(handle: fsp.FileHandle): StorageFile {
         else done(null)
       }
       nodeFs.write(fd, data, 0, length, position, onWritten)
+    },
+    writeHere(data, length, position) {
+      for (let written = 0; written < length; ) {
+        const count = nodeFs.writeSync(fd, data, written, length - written, position + written)
+        if (count === 0) throw new Error('write made no progress')
+        written += count
+      }
+      if (O_DSYNC === undefined) nodeFs.fdatasyncSync(fd)
     },
     sync: () => handle.datasync(),
     truncate: (size) => handle.truncate(size),

@@ -5,8 +5,8 @@ import type { ClusterId, Index, MemberId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { EntryId, HardState } from '../raft/types.ts'
 import type { Done, LogBatch, LogStore, RecoveredLog } from '../replica/ports.ts'
-import { type FileSystem, realFileSystem } from './fs.ts'
-import { StorageError } from './storage-error.ts'
+import { type FileSystem, type IoDone, realFileSystem } from './fs.ts'
+import { asError, StorageError } from './storage-error.ts'
 import { TermRuns } from './term-runs.ts'
 import { type Batch, encodeRecord, headerBytes, type SegmentKind, sizeOfRecord } from './wal-format.ts'
 import { type Recovery, recoverWal } from './wal-recovery.ts'
@@ -21,6 +21,8 @@ export interface WalOptions {
   readonly fs?: FileSystem
   /** How long it takes to put a record on stable storage. */
   readonly syncSeconds?: Histogram
+  /** Measures that; the process's own clock by default. */
+  readonly nowMs?: () => number
   readonly log: Log
 }
 
@@ -32,6 +34,15 @@ export interface Wal extends LogStore {
 const defaultSegmentBytes = 64 * 1024 * 1024
 /** The first segment after a start is small, so that a start does not wait for 64 MiB of zeros. */
 const firstSegmentBytesMax = 4 * 1024 * 1024
+
+/**
+ * One entry, up to this size, is written in the core's own thread, as long as the disk takes no longer than this for a
+ * write: it is what a lone client waits for, and the way through the thread pool wakes two threads (measured with one
+ * client, mutual TLS: 1.05 against 1.16 ms for a put). More entries come from more clients, whose next ones should
+ * gather meanwhile; and a slow disk must not keep the core from its other work.
+ */
+const hereBytesMax = 16 * 1024
+const hereMsMax = 1
 
 /**
  * Opens the log in `dir`, which is made if it is not there, and begins a new segment.
@@ -50,6 +61,7 @@ class SegmentedWal implements Wal {
   readonly #options: WalOptions
   readonly #fs: FileSystem
   readonly #segmentBytes: number
+  readonly #nowMs: () => number
   readonly #sealed: SealedSegment[]
   #active: ActiveSegment | null = null
   /** The next segment, made in the background; an Error is reported when the segment is needed. */
@@ -65,11 +77,14 @@ class SegmentedWal implements Wal {
   #scratch: Buffer = Buffer.allocUnsafeSlow(256 * 1024)
   #removals: Promise<void> = Promise.resolve()
   #lastCrc: number
+  /** How long the last write took. */
+  #writeMs = Number.POSITIVE_INFINITY
 
   constructor(options: WalOptions, fs: FileSystem, { recovered, segments, nextSequence, crc }: Recovery) {
     this.#options = options
     this.#fs = fs
     this.#segmentBytes = options.segmentBytes ?? defaultSegmentBytes
+    this.#nowMs = options.nowMs ?? (() => performance.now())
     this.#sealed = segments
     this.#nextSequence = nextSequence
     this.#hardState = recovered.hardState
@@ -186,14 +201,28 @@ class SegmentedWal implements Wal {
     if (batch.previous !== null) this.#terms.replaceAfter(batch.previous.index, batch.entries)
     if (batch.hardState !== null) this.#hardState = batch.hardState
     this.#held = false
-    const beganMs = performance.now()
-    active.file.write(this.#scratch, size, active.offset, (error) => {
+    const beganMs = this.#nowMs()
+    const written = (error: Error | null): void => {
       if (error !== null) return this.#fail(error, done)
-      this.#options.syncSeconds?.observe((performance.now() - beganMs) / 1000)
+      this.#writeMs = this.#nowMs() - beganMs
+      this.#options.syncSeconds?.observe(this.#writeMs / 1000)
       active.offset += size
       this.#busy = false
       done()
-    })
+    }
+    const isQuick = batch.entries.length <= 1 && size <= hereBytesMax && this.#writeMs <= hereMsMax
+    if (isQuick) this.#writeHere(active, size, written)
+    else active.file.write(this.#scratch, size, active.offset, written)
+  }
+
+  #writeHere({ file, offset }: ActiveSegment, size: number, written: IoDone): void {
+    let failure: Error | null = null
+    try {
+      file.writeHere(this.#scratch, size, offset)
+    } catch (error) {
+      failure = asError(error)
+    }
+    queueMicrotask(() => written(failure))
   }
 
   /** Ends the active segment and begins the next. Everything in the old one is durable already. */

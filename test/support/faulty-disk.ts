@@ -111,6 +111,7 @@ export class FaultyDisk implements FileSystem {
     return {
       write: (data, length, position, done) =>
         this.#write(inode, Buffer.from(data.subarray(0, length)), position, done),
+      writeHere: (data, length, position) => this.#writeHere(inode, data.subarray(0, length), position),
       sync: async () => {
         await this.#turn('sync')
         inode.beforeTruncation = null
@@ -143,6 +144,14 @@ export class FaultyDisk implements FileSystem {
     )
   }
 
+  #writeHere(inode: Inode, data: Uint8Array, position: number): void {
+    const write = { inode, data: Buffer.from(data), position }
+    const fault = this.#due('write')
+    if (fault === null) return this.#apply(write, 0, data.length)
+    this.#tear(write)
+    throw fault
+  }
+
   #apply({ inode, data, position }: PendingWrite, from: number, to: number): void {
     const end = position + to
     if (inode.bytes.length < end) inode.bytes = Buffer.concat([inode.bytes, Buffer.alloc(end - inode.bytes.length)])
@@ -169,14 +178,19 @@ export class FaultyDisk implements FileSystem {
     this.#changes.push(change)
   }
 
+  #due(fault: Fault): Error | null {
+    const planned = this.#faults.get(fault)
+    return planned !== undefined && --planned.countdown <= 0 ? ioError(planned.code) : null
+  }
+
   /** Completions come one turn later; never from a dead disk. */
   #turn(fault?: Fault): Promise<void> {
     return new Promise((resolve, reject) => {
       setImmediate(() => {
         if (this.#dead) return
-        const planned = fault === undefined ? undefined : this.#faults.get(fault)
-        if (planned !== undefined && --planned.countdown <= 0) reject(ioError(planned.code))
-        else resolve()
+        const error = fault === undefined ? null : this.#due(fault)
+        if (error === null) resolve()
+        else reject(error)
       })
     })
   }

@@ -221,18 +221,21 @@ test('no change of one byte anywhere is taken for good entries', async () => {
   }
 })
 
-for (const { fault, code } of [
-  { fault: 'write', code: 'EIO' },
-  { fault: 'write', code: 'ENOSPC' },
+for (const { fault, code, count } of [
+  { fault: 'write', code: 'EIO', count: 5 },
+  { fault: 'write', code: 'ENOSPC', count: 5 },
+  // Written in the caller's own thread.
+  { fault: 'write', code: 'EIO', count: 1 },
 ] as const) {
-  test(`after ${code} on a ${fault} every later append fails, also when the disk recovers`, async () => {
+  test(`after ${code} on a ${fault} of ${count} every later append fails, also when the disk recovers`, async () => {
     const disk = newDisk()
     const { log } = await openWal(walOptions(disk))
     await append(log, { entries: entries(1, 1, 5) })
     disk.fail(fault, 1, code)
-    await assert.rejects(append(log, { entries: entries(1, 6, 10) }), { name: 'StorageError', fault: 'failed' })
+    const more = entries(1, 6, 5 + count)
+    await assert.rejects(append(log, { entries: more }), { name: 'StorageError', fault: 'failed' })
     disk.fail(fault, Number.POSITIVE_INFINITY)
-    await assert.rejects(append(log, { entries: entries(1, 6, 10) }), { name: 'StorageError', fault: 'failed' })
+    await assert.rejects(append(log, { entries: more }), { name: 'StorageError', fault: 'failed' })
     await assert.rejects(append(log, { hardState: hardState(1, 0n, 3) }), { name: 'StorageError' })
     await assert.rejects(reset(log, { term: 1, index: 9 }, hardState(1, 0n, 9)), { name: 'StorageError' })
     await log.close()
@@ -244,6 +247,65 @@ for (const { fault, code } of [
     await next.close()
   })
 }
+
+test("an entry that comes alone is written in the caller's thread, as long as the disk is quick", async () => {
+  const disk = newDisk()
+  const open = disk.open.bind(disk)
+  let ways: string[] = []
+  let nowMs = 0
+  let writeMs = 0.5
+  disk.open = async (path, how) => {
+    const file = await open(path, how)
+    const took = (way: string, length: number): void => {
+      // Not of the zeros for the next segment.
+      if (length >= 256 * 1024) return
+      ways.push(way)
+      nowMs += writeMs
+    }
+    return {
+      ...file,
+      write: (data, length, position, done) =>
+        file.write(data, length, position, (error) => {
+          took('elsewhere', length)
+          done(error)
+        }),
+      writeHere: (data, length, position) => {
+        file.writeHere(data, length, position)
+        took('here', length)
+      },
+    }
+  }
+  const { log } = await openWal(walOptions(disk, { segmentBytes: 1024 * 1024, nowMs: () => nowMs }))
+  let last = 0
+  const way = async (count: number, size = 20): Promise<string> => {
+    ways = []
+    let isCalling = true
+    const appended = new Promise<void>((resolve, reject) =>
+      log.append({ hardState: null, entries: entries(1, last + 1, last + count, size) }, (error) => {
+        if (isCalling) reject(new Error('called back from within the call'))
+        else if (error !== undefined) reject(error)
+        else resolve()
+      }),
+    )
+    isCalling = false
+    await appended
+    last += count
+    return ways.join()
+  }
+  assert.equal(await way(1), 'elsewhere', 'nothing is known of the disk yet')
+  assert.equal(await way(1), 'here')
+  assert.equal(await way(2), 'elsewhere', 'more than one')
+  assert.equal(await way(1, 20_000), 'elsewhere', 'a large one')
+  writeMs = 3
+  assert.equal(await way(1), 'here', 'it was quick until now')
+  assert.equal(await way(1), 'elsewhere', 'it was slow')
+  writeMs = 0.5
+  assert.equal(await way(1), 'elsewhere', 'it was slow still')
+  assert.equal(await way(1), 'here')
+  await log.close()
+  const { recovered } = await openWal(walOptions(disk.crash()))
+  assert.equal(recovered.entries.length, last)
+})
 
 for (const fault of ['rename', 'syncDir'] as const) {
   test(`a failing ${fault} when a segment is full fails the append`, async () => {
