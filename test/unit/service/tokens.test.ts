@@ -30,6 +30,7 @@ import { addUser, disable, enable, grantRole, userWith, withRoot } from '../../s
 import { bytes, rangeRequest } from '../../support/commands.ts'
 import { fakeCall, noCredentials } from '../../support/fake-call.ts'
 import { forge, keyFolder, makeKey, pemOf, setText } from '../../support/token-keys.ts'
+import { waitFor } from '../../support/wait-for.ts'
 import { FakeStream, ManualTimers } from './watch-harness.ts'
 
 const write = keyFolder(after)
@@ -493,7 +494,8 @@ describe('watches', () => {
       timers.advance(1)
       assert.deepEqual(stream.lines(), [gone])
       stream.create('b')
-      assert.match(stream.lines().join(), /#-1 @1 created canceled "rpc error: code = Unauthenticated/)
+      const said = await waitFor('the next one is answered', () => stream.lines().join() || null)
+      assert.match(said, /#-1 @1 created canceled "rpc error: code = Unauthenticated/)
     } finally {
       mock.timers.reset()
     }
