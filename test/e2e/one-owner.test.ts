@@ -28,7 +28,7 @@ describe('what a running member has is its own', () => {
         `--initial-advertise-peer-urls=${advertisePeer}`,
         ...more,
       ],
-      { timeoutMs: 10_000 },
+      { timeoutMs: 30_000 },
     )
 
   test('its data folder, also on other addresses', async () => {

@@ -24,8 +24,6 @@ interface EndpointStatus {
   }
 }
 
-const readyMsMax = 30_000
-
 /** Members as processes on loopback, with mutual TLS on both ports. Use with `await using`: it leaves nothing behind. */
 export class TestCluster implements AsyncDisposable {
   readonly members: readonly TestMember[]
@@ -109,7 +107,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Until each of `members` answers a linearizable read. */
-  async waitUntilServing(members: readonly TestMember[] = this.members, timeoutMs = readyMsMax): Promise<void> {
+  async waitUntilServing(members: readonly TestMember[] = this.members, timeoutMs?: number): Promise<void> {
     await Promise.all(
       members.map((member) =>
         waitFor(

@@ -3,6 +3,9 @@ import type { Identity } from './certificates.ts'
 import { cleanEnvironment, type Ran, type RunOptions, run } from './run.ts'
 import { waitFor } from './wait-for.ts'
 
+/** For commands that are to succeed, however busy the machine is: etcdctl's own are 2 and 5 seconds. */
+const patience = ['--dial-timeout=10s', '--command-timeout=20s']
+
 /** The real etcdctl, version 3.4, with endpoints and certificates. */
 export class Etcdctl {
   readonly #args: readonly string[]
@@ -23,7 +26,7 @@ export class Etcdctl {
 
   /** @returns standard output. @throws if it fails. */
   async ok(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run(args)
+    const { code, stdout, stderr } = await this.run([...patience, ...args])
     if (code !== 0) throw new Error(`etcdctl ${args.join(' ')}: exit code ${code}: ${stderr}${stdout}`)
     return stdout
   }

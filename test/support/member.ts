@@ -97,7 +97,7 @@ export class TestMember {
   }
 
   /** @returns the exit code; null if a signal ended it. */
-  async exited(timeoutMs = 20_000): Promise<number | null> {
+  async exited(timeoutMs?: number): Promise<number | null> {
     await waitFor(`${this.name} exits; its log:\n${this.logTail()}`, () => this.#child === null, timeoutMs)
     return this.#exit
   }

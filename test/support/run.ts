@@ -41,7 +41,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     // The child may end without reading its input.
     child.stdin.on('error', () => {})
     child.stdin.end(options.input)
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000)
     child.once('close', (code) => {
       clearTimeout(timer)
       resolve({

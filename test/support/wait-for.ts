@@ -2,6 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const pollMs = 50
 
+/** Says that something hangs, not that it is slow: what has to be quick is given a time of its own. */
+const hangingMs = 60_000
+
 /**
  * Polls until `condition` gives something else than null, undefined or false. A rejection counts as "not yet" and is
  * shown if time runs out.
@@ -9,7 +12,7 @@ const pollMs = 50
 export async function waitFor<T>(
   what: string,
   condition: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  timeoutMs = 20_000,
+  timeoutMs = hangingMs,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs
   let last: unknown = 'the condition was never true'
