@@ -255,6 +255,11 @@ export class WatchHub {
     for (const stream of [...this.#streams]) stream.judge()
   }
 
+  /** Resolves when this member has everything that was acknowledged anywhere. */
+  caughtUp(): Promise<void> {
+    return this.#member.readBarrier()
+  }
+
   /** Runs `work` on the newest state, with the rules that hold there. */
   judgeBy<T>(work: (access: Access, view: ReadView) => T): T {
     return this.#member.read((view) => work(this.#access, view))

@@ -58,6 +58,8 @@ export class WatchStream {
   #closed = false
   /** The client's requests are held back until it has read their answers. */
   #paused = false
+  /** Requests that came while this member catches up; null: it does not. */
+  #later: Uint8Array[] | null = null
   #nextId = 0n
   #watchesBytes = 0
   #progressTimer: { cancel(): void } | null = null
@@ -168,6 +170,10 @@ export class WatchStream {
 
   #receive(message: Uint8Array): void {
     if (this.#closed) return
+    if (this.#later !== null) {
+      this.#later.push(message)
+      return
+    }
     let request: WatchRequest['request_union']
     try {
       request = decodeRequest(WatchRequest, message).request_union
@@ -196,13 +202,18 @@ export class WatchStream {
     }
   }
 
-  #create(request: WatchCreateRequest): void {
+  /** @param isCaughtUp whoever may not is refused. */
+  #create(request: WatchCreateRequest, isCaughtUp = false): void {
     const present = this.#hub.presentRevision()
     const header = this.#hub.headerAt(present)
     const range = rangeFromWire(request.key.length === 0 ? smallestKey : request.key, request.range_end)
     // The index has a single key as start, as end and as a name.
     const costBytes = limits.watchOverheadBytes + 3 * request.key.length + request.range_end.length
     const refusal = this.#hub.judgeBy((access, view) => this.#access.refusal(access, view, range))
+    if (refusal !== null && !isCaughtUp) {
+      this.#catchUp(request)
+      return
+    }
     if (refusal !== null) {
       this.#access.note('refused', request.watch_id, range)
       this.#answer(encodeRefused(header, refusalText(refusal)))
@@ -254,6 +265,23 @@ export class WatchStream {
       // Timers and the wall clock do not go quite alike.
       if (this.watchers.size > 0 && !this.#closed) this.#endWithToken()
     })
+  }
+
+  /** Judges a request again when this member has caught up (`caught-up.ts`); those after it wait. */
+  #catchUp(request: WatchCreateRequest): void {
+    const later: Uint8Array[] = []
+    this.#later = later
+    this.#io.pause?.()
+    const goOn = (): void => {
+      this.#later = null
+      if (this.#closed) return
+      this.#hub.flush()
+      this.#create(request, true)
+      for (const message of later) this.#receive(message)
+      if (this.#later === null && !this.#paused) this.#io.resume?.()
+    }
+    // Where that cannot be, what this member knows has to do.
+    this.#hub.caughtUp().then(goOn, goOn)
   }
 
   #freeId(): bigint {
@@ -322,7 +350,7 @@ export class WatchStream {
     if (!this.takesHistory || this.#closed) return
     if (this.#paused) {
       this.#paused = false
-      this.#io.resume?.()
+      if (this.#later === null) this.#io.resume?.()
     }
     for (const watcher of this.stalled) this.#hub.resume(watcher)
     this.stalled.clear()

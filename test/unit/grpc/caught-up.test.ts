@@ -9,25 +9,11 @@ import {
   LeaseKeepAliveResponse,
   PutRequest,
 } from '../../../src/wire/gen/rpc.ts'
-import { AuthMember } from '../../support/auth-member.ts'
 import { addUser, disable, enable, grant, revoke, userWith, withRoot } from '../../support/auth-tables.ts'
 import { bytes, putRequest } from '../../support/commands.ts'
 import { type Harness, RawClient, serve, tableOf } from '../../support/grpc-harness.ts'
+import { LateMember } from '../../support/late-member.ts'
 import { within } from '../../support/within.ts'
-
-/** Sees the state as of when it fell behind, until it catches up. */
-class LateMember extends AuthMember {
-  readonly #now = this.view
-
-  fallBehind(): void {
-    this.view = this.holdView().view
-  }
-
-  override async readBarrier(): Promise<void> {
-    await super.readBarrier()
-    this.view = this.#now
-  }
-}
 
 const row = { access: 'keys', onLearner: 'serve' } as const
 const table = tableOf({

@@ -26,6 +26,7 @@ import {
 } from '../../support/auth-tables.ts'
 import { bytes, putRequest } from '../../support/commands.ts'
 import { fakeCall, noCredentials } from '../../support/fake-call.ts'
+import { LateMember } from '../../support/late-member.ts'
 import { FakeStream, ManualTimers } from './watch-harness.ts'
 
 const users = [...withRoot, ...userWith('ann', 'read a,c'), ...userWith('bob', 'read a,b', 'read b,c'), enable]
@@ -33,8 +34,9 @@ const by = (certificateName: string): Call => fakeCall({ ...noCredentials, certi
 const denied = '"rpc error: code = PermissionDenied desc = etcdserver: permission denied"'
 const void_ = '"rpc error: code = Unauthenticated desc = etcdserver: invalid auth token"'
 
-async function harness(changes: readonly RuleChange[] = users) {
-  const member = new AuthMember()
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+async function harness(changes: readonly RuleChange[] = users, member = new AuthMember()) {
   await member.change(...changes)
   const timers = new ManualTimers()
   const bounds = { queueBytesMax: 200 }
@@ -68,12 +70,43 @@ test('whoever may read a range may watch it, and nobody else', async () => {
   ] as const) {
     const stream = open(by(name))
     stream.create(key, { range_end })
+    await turn()
     assert.deepEqual(
       stream.lines(),
       [want === '' ? '#0 @1 created' : `#-1 @1 created canceled ${want}`],
       `${name}: ${key} to ${range_end}`,
     )
   }
+})
+
+test('a right that was given at another member is found out about; what is asked meanwhile waits its turn', async () => {
+  const member = new LateMember()
+  const { open } = await harness(users, member)
+  member.fallBehind()
+  await member.change(grant('ann', 'read', 'k'))
+  const ann = open(by('ann'))
+  ann.create('k')
+  ann.create('a')
+  ann.create('z')
+  ann.create('b')
+  assert.ok(ann.paused)
+  await turn()
+  assert.deepEqual(ann.lines(), [
+    '#0 @1 created',
+    '#1 @1 created',
+    `#-1 @1 created canceled ${denied}`,
+    '#2 @1 created',
+  ])
+  assert.equal(ann.paused, false)
+})
+
+test('a member that cannot catch up goes by what it knows', async () => {
+  const { member, open } = await harness()
+  member.barrierError = new Error('nobody answers')
+  const ann = open(by('ann'))
+  ann.create('k')
+  await turn()
+  assert.deepEqual(ann.lines(), [`#-1 @1 created canceled ${denied}`])
 })
 
 test('what is written after a revocation is not delivered, though both come in one turn', async () => {
