@@ -276,6 +276,7 @@ export class WatchStream {
       this.#later = null
       if (this.#closed) return
       this.#hub.flush()
+      if (this.#closed) return
       this.#create(request, true)
       for (const message of later) this.#receive(message)
       if (this.#later === null && !this.#paused) this.#io.resume?.()
