@@ -242,6 +242,7 @@ async function compose(
       ],
       nowMs: Date.now,
     },
+    audit: audit?.counts ?? null,
   })
   announce(config, replica, self.id, log)
   tls.start()

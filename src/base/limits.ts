@@ -185,8 +185,8 @@ export const limits = {
   auditKeyBytesMax: 512,
   auditRangesMax: 100,
   /** After so long, or with so much, a serving thread hands its audit records in. */
-  auditBatchMs: 20,
-  auditBatchBytes: 64 * 1024,
+  auditBatchMs: 50,
+  auditBatchBytes: 256 * 1024,
   /** Audit records of one serving thread that wait for the disk; above it they are lost, and what needs them is refused. */
   auditQueueBytesMax: 16 * 1024 * 1024,
   /** How long a change waits for its record to be kept. */
