@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { silentLog } from '../base/log.ts'
 import { type Claims, readCompact } from '../tokens/compact-token.ts'
 import { TokenAuthority } from '../tokens/token-authority.ts'
+import { auditIdOf } from './audit-id.ts'
 import { CommandError } from './failure.ts'
 import { jsonText } from './pki-access.ts'
 
@@ -29,7 +30,9 @@ export async function tokenInspect(file: string, options: InspectOptions): Promi
   )
   const isGood = options.keys === undefined ? null : await isGoodBy(options.keys, token, read.payload, options)
   const verdict = isGood === null ? {} : { good: isGood }
-  process.stdout.write(jsonText({ header, claims, times, ...verdict }))
+  const { jti } = claims
+  const audit = typeof jti === 'string' ? { audit: auditIdOf(jti) } : {}
+  process.stdout.write(jsonText({ header, claims, times, ...audit, ...verdict }))
   return isGood === false ? notGood : 0
 }
 

@@ -1,6 +1,7 @@
 import { rangeSpecOf } from '../auth/range-spec.ts'
 import { rangeFromWire } from '../base/key-range.ts'
 import { WhoAmIRequest, WhoAmIResponse } from '../wire/gen/leasehold.ts'
+import { auditIdOf } from './audit-id.ts'
 import { connect } from './connection.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { jsonText } from './pki-access.ts'
@@ -31,7 +32,7 @@ function describe(response: WhoAmIResponse): Readonly<Record<string, unknown>> {
     ...(groups.length === 0 ? {} : { groups }),
     roles,
     ...(response.is_scoped ? { scope } : {}),
-    ...(token_id === '' ? {} : { token: token_id }),
+    ...(token_id === '' ? {} : { token: token_id, audit: auditIdOf(token_id) }),
     ...(expires_ms === 0n ? {} : { expires: new Date(Number(expires_ms)).toISOString() }),
     ...(certificate_name === '' ? {} : { certificate: certificate_name }),
   }
