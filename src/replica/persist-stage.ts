@@ -22,6 +22,7 @@ export class PersistStage {
   #mustWrite = false
   #messages: Message[] = []
   #writing = false
+  #isDisturbed = false
   #suspended = false
   #stopped = false
   /** Term and vote of the newest hard state that was handed to the log. */
@@ -53,6 +54,11 @@ export class PersistStage {
     for (const message of messagesAfterPersist) this.#messages.push(message)
   }
 
+  /** Somebody else, who reads or is a member, has come since the last write: who comes like that should not wait for the next. */
+  disturb(): void {
+    this.#isDisturbed = true
+  }
+
   /** Starts the next write if none is in flight. */
   run(): void {
     if (this.#writing || this.#suspended || this.#stopped) return
@@ -68,7 +74,9 @@ export class PersistStage {
     this.#mustWrite = false
     if (hardState) this.#written = hardState
     this.#writing = true
-    this.#log.append({ hardState, entries }, (error) => {
+    const isAlone = !this.#isDisturbed && entries.length <= 1
+    this.#isDisturbed = false
+    this.#log.append({ hardState, entries, isAlone }, (error) => {
       this.#writing = false
       if (this.#stopped) return this.#whenIdle?.()
       if (error) return this.#hooks.failed(error)

@@ -246,6 +246,7 @@ export class Replica implements PeerEvents, CoreHandle {
       this.#clock.soon(() => done(new EtcdError('stopped'), 0))
       return
     }
+    this.#persist.disturb()
     this.#reads.add(this.#clock.nowMs(), done)
     this.#schedulePump()
   }
@@ -358,6 +359,7 @@ export class Replica implements PeerEvents, CoreHandle {
 
   receive(message: Message): void {
     if (this.#failed) return
+    this.#persist.disturb()
     if (this.#input({ kind: 'receive', message }) === 'dropped') this.#handover.keep(message, this.#clock.nowMs())
   }
 

@@ -54,8 +54,24 @@ function stage() {
     assert.ok(next, 'nothing is being written')
     next.done(error)
   }
-  return { persist, trace, complete }
+  return { persist, pending, trace, complete }
 }
+
+test('a write is alone if it is one entry and nobody else has come since the write before', () => {
+  const { persist, pending, complete } = stage()
+  const isAlone = (...entries: Entry[]): boolean | undefined => {
+    persist.enqueue(ready({ entries }))
+    persist.run()
+    const [written] = pending
+    complete()
+    return written?.batch?.isAlone
+  }
+  assert.equal(isAlone(entry(1)), true)
+  assert.equal(isAlone(entry(2), entry(3)), false)
+  persist.disturb()
+  assert.equal(isAlone(entry(4)), false)
+  assert.equal(isAlone(entry(5)), true)
+})
 
 test('what waits while a write is in flight becomes one write, and its messages leave after it', () => {
   const { persist, trace, complete } = stage()

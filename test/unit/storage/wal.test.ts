@@ -233,9 +233,15 @@ for (const { fault, code, count } of [
     await append(log, { entries: entries(1, 1, 5) })
     disk.fail(fault, 1, code)
     const more = entries(1, 6, 5 + count)
-    await assert.rejects(append(log, { entries: more }), { name: 'StorageError', fault: 'failed' })
+    await assert.rejects(append(log, { entries: more, isAlone: count === 1 }), {
+      name: 'StorageError',
+      fault: 'failed',
+    })
     disk.fail(fault, Number.POSITIVE_INFINITY)
-    await assert.rejects(append(log, { entries: more }), { name: 'StorageError', fault: 'failed' })
+    await assert.rejects(append(log, { entries: more, isAlone: count === 1 }), {
+      name: 'StorageError',
+      fault: 'failed',
+    })
     await assert.rejects(append(log, { hardState: hardState(1, 0n, 3) }), { name: 'StorageError' })
     await assert.rejects(reset(log, { term: 1, index: 9 }, hardState(1, 0n, 9)), { name: 'StorageError' })
     await log.close()
@@ -277,11 +283,11 @@ test("an entry that comes alone is written in the caller's thread, as long as th
   }
   const { log } = await openWal(walOptions(disk, { segmentBytes: 1024 * 1024, nowMs: () => nowMs }))
   let last = 0
-  const way = async (count: number, size = 20): Promise<string> => {
+  const way = async (isAlone: boolean, size = 20): Promise<string> => {
     ways = []
     let isCalling = true
     const appended = new Promise<void>((resolve, reject) =>
-      log.append({ hardState: null, entries: entries(1, last + 1, last + count, size) }, (error) => {
+      log.append({ hardState: null, entries: entries(1, last + 1, last + 1, size), isAlone }, (error) => {
         if (isCalling) reject(new Error('called back from within the call'))
         else if (error !== undefined) reject(error)
         else resolve()
@@ -289,19 +295,19 @@ test("an entry that comes alone is written in the caller's thread, as long as th
     )
     isCalling = false
     await appended
-    last += count
+    last++
     return ways.join()
   }
-  assert.equal(await way(1), 'elsewhere', 'nothing is known of the disk yet')
-  assert.equal(await way(1), 'here')
-  assert.equal(await way(2), 'elsewhere', 'more than one')
-  assert.equal(await way(1, 20_000), 'elsewhere', 'a large one')
+  assert.equal(await way(true), 'elsewhere', 'nothing is known of the disk yet')
+  assert.equal(await way(true), 'here')
+  assert.equal(await way(false), 'elsewhere', 'others would wait')
+  assert.equal(await way(true, 20_000), 'elsewhere', 'a large one')
   writeMs = 3
-  assert.equal(await way(1), 'here', 'it was quick until now')
-  assert.equal(await way(1), 'elsewhere', 'it was slow')
+  assert.equal(await way(true), 'here', 'it was quick until now')
+  assert.equal(await way(true), 'elsewhere', 'it was slow')
   writeMs = 0.5
-  assert.equal(await way(1), 'elsewhere', 'it was slow still')
-  assert.equal(await way(1), 'here')
+  assert.equal(await way(true), 'elsewhere', 'it was slow still')
+  assert.equal(await way(true), 'here')
   await log.close()
   const { recovered } = await openWal(walOptions(disk.crash()))
   assert.equal(recovered.entries.length, last)
