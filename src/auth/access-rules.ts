@@ -36,7 +36,7 @@ export class AccessRules {
   #settings: AuthSettings = freshSettings
   readonly #byId = new Map<UserId, UserRights | null>()
   readonly #byName = new Map<string, UserId>()
-  readonly #byGroups = new Map<string, Rights>()
+  readonly #byGroups = new Map<string, Rights | null>()
   /** By the very bytes that were asked with: a token that is remembered brings the same again. */
   #revoked = new WeakMap<Uint8Array, boolean>()
 
@@ -95,13 +95,16 @@ export class AccessRules {
     return this.user(view, id)
   }
 
-  /** What those may who are in all of these groups. Groups that are not in the table give nothing. */
-  groups(view: ReadView, names: readonly string[]): Rights {
+  /**
+   * What those may who are in all of these groups. Null if none of them is in the table: an issuer's word that somebody is
+   * somebody makes nobody known here.
+   */
+  groups(view: ReadView, names: readonly string[]): Rights | null {
     const key = JSON.stringify(names)
     const known = this.#byGroups.get(key)
     if (known !== undefined) return known
-    const roles = [...new Set(names.flatMap((name) => getGroup(view, name)?.roles ?? []))]
-    const rights = compile(view, roles)
+    const groups = names.map((name) => getGroup(view, name)).filter((group) => group !== null)
+    const rights = groups.length === 0 ? null : compile(view, [...new Set(groups.flatMap(({ roles }) => roles))])
     if (this.#byGroups.size >= groupSetsMax) this.#byGroups.clear()
     this.#byGroups.set(key, rights)
     return rights

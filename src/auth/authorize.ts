@@ -40,6 +40,7 @@ export function authorize(rules: AccessRules, view: ReadView, caller: Caller, op
   if (caller.kind === 'stranger') return { reason: 'permissionDenied', rule: 'no such user' }
   const { token, scope } = caller
   const rights = caller.kind === 'user' ? rules.user(view, caller.id) : rules.groups(view, caller.groups)
+  if (rights === null && caller.kind === 'groups') return { reason: 'permissionDenied', rule: 'no such user' }
   if (rights === null) {
     return { reason: token === null ? 'permissionDenied' : 'invalidAuthToken', rule: 'user is gone' }
   }

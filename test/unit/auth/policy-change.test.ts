@@ -126,11 +126,13 @@ test('groups give the roles that the table gives them, and no more', () => {
   assert.equal(judge(['team'], readA), null)
   assert.equal(judge(['team'], operating), 'capability')
   assert.equal(judge(['team', 'ops'], operating), null)
-  assert.equal(judge(['nosuch', 'alice', 'root'], readA), 'read')
+  assert.equal(judge(['nosuch', 'alice', 'root'], readA), 'no such user')
   assert.equal(judge(['team'], root), 'root')
-  assert.equal(judge([], known), null)
+  assert.equal(judge(['team'], known), null)
+  // Whom an issuer knows, and no rule speaks of, is nobody here.
+  for (const groups of [[], ['nosuch', 'alice', 'root']]) assert.equal(judge(groups, known), 'no such user')
   apply(view, { delete_groups: ['team'] })
-  assert.equal(judge(['team'], readA), 'read')
+  assert.equal(judge(['team'], readA), 'no such user')
 })
 
 test('a revoked token is void, and so are those that were derived from it, until it is forgotten', () => {
