@@ -1,6 +1,7 @@
 import type { CommittedBatch } from '../apply/outcome.ts'
 import { assert } from '../base/assert.ts'
 import type { Index, Revision } from '../base/ids.ts'
+import type { WriteKind } from '../service/member.ts'
 import type { CoreHandle, ProposeDone } from './core-handle.ts'
 import { encodeCommitted, writeCoreRecords } from './core-records.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -11,6 +12,12 @@ import { readThreadRecords, type ThreadRecords } from './thread-records.ts'
  * newest alone, and its watchers read history.
  */
 const unconsumedBytesMax = 32 * 1024 * 1024
+
+/**
+ * Writes that may be answered before their commit. Not what decides who may do what: a refusal that has been promised
+ * holds on every thread.
+ */
+const answeredAhead: ReadonlySet<WriteKind> = new Set(['put', 'deleteRange', 'txn'])
 
 interface Position {
   readonly index: Index
@@ -59,6 +66,8 @@ export class CoreBridge {
   readonly #releases = new Map<number, () => void>()
   readonly #records: ThreadRecords
   #wantsEvents = false
+  /** Writes that are still to be answered. */
+  #unanswered = 0
   #unconsumedBytes = 0
   /** The newest batch that was kept back, in place of all of them. */
   #keptBack: CommittedBatch | null = null
@@ -127,14 +136,19 @@ export class CoreBridge {
     return {
       propose: (call, kind, request, caller) => {
         const done: ProposeDone = (error, outcome) => {
+          this.#unanswered--
           if (error !== null) this.#failed(call, error)
           else {
             assert(outcome !== null, 'the core answers a proposal with an error or an outcome')
+            const isAlone = this.#unanswered === 0 && this.#writer.isEmpty
             thread.outcome(call, outcome)
             if (outcome.ok) this.#await(0, outcome.revision)
-            this.#scheduleFlush()
+            // Nothing to gather: the commit, which takes as long as the way to the client, need not be waited for.
+            if (isAlone && answeredAhead.has(kind)) this.#flush()
+            else this.#scheduleFlush()
           }
         }
+        this.#unanswered++
         core.propose(kind, request, done, caller)
       },
       readBarrier: (call) =>
@@ -251,13 +265,15 @@ export class CoreBridge {
     this.#flushScheduled = true
     this.#soon(() => {
       this.#flushScheduled = false
-      if (this.#closed) {
-        this.#writer.clear()
-        return
-      }
-      const message = this.#writer.take()
-      this.#unconsumedBytes += message.byteLength
-      this.#post(message)
+      this.#flush()
     })
+  }
+
+  #flush(): void {
+    if (this.#closed) return this.#writer.clear()
+    if (this.#writer.isEmpty) return
+    const message = this.#writer.take()
+    this.#unconsumedBytes += message.byteLength
+    this.#post(message)
   }
 }

@@ -172,6 +172,34 @@ test('a thread is told of the commit that its barrier or its answered write wait
   }
 })
 
+test('a write that its thread waits for alone is answered at once, others when their commit is told', () => {
+  for (const { kinds, first, rest } of [
+    { kinds: ['put'], first: 1, rest: 1 },
+    { kinds: ['txn'], first: 1, rest: 1 },
+    { kinds: ['put', 'deleteRange'], first: 0, rest: 1 },
+    // No thread may go by the old rules when somebody has been told of the new ones.
+    { kinds: ['auth'], first: 0, rest: 1 },
+  ] as const) {
+    const { core, bridge, posted, settle } = openBridge()
+    const writer = new RecordWriter()
+    const records = writeThreadRecords(writer)
+    for (const [call, kind] of kinds.entries()) records.propose(call, kind, new Uint8Array(1), anonymous)
+    bridge.receive(writer.take())
+    const revision = core.revision() + 1
+    for (const { done } of core.proposals) done(null, { ok: true, revision, body: new Uint8Array(0) })
+    assert.equal(posted.length, first, `${kinds}, before the commit`)
+    core.commit({ put: 'a', value: '1' })
+    settle()
+    assert.equal(posted.length, first + rest, `${kinds}, after it`)
+    const told: string[] = []
+    const note = (what: string) => (): void => void told.push(what)
+    for (const message of posted) {
+      readCoreRecords(message, { ...othersIgnored, outcome: note('outcome'), committed: note('commit') })
+    }
+    assert.deepEqual(told, [...kinds.map(() => 'outcome'), 'commit'])
+  }
+})
+
 test('a thread that begins to watch hears at once how far the commits are', () => {
   const { core, commit, say, take } = openBridge()
   commit({ put: 'a', value: '1' })
