@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { createPublicKey } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import {
+  addKey,
+  generatedAlgorithms,
+  makeSigningKey,
+  publicKeysOf,
+  readKeys,
+  retireKey,
+} from '../../../src/tokens/key-file.ts'
+import { TokenKeyError } from '../../../src/tokens/token-key-error.ts'
+import { makeKey, pemOf, setText } from '../../support/token-keys.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'leasehold-key-file-'))
+after(() => rmSync(dir, { recursive: true }))
+const at = (name: string): string => join(dir, name)
+
+for (const algorithm of generatedAlgorithms)
+  test(`a key for ${algorithm} is made for its owner only, and never in place of another`, async () => {
+    const file = at(`${algorithm}.key`)
+    const made = await makeSigningKey(file, algorithm)
+    assert.equal(made.algorithm, algorithm)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    const text = readFileSync(file, 'utf8')
+    await assert.rejects(makeSigningKey(file, algorithm), /not overwritten/)
+    assert.equal(readFileSync(file, 'utf8'), text)
+    assert.deepEqual(
+      readdirSync(dir).filter((name) => name.startsWith(`${algorithm}.key.`)),
+      [],
+    )
+  })
+
+test('keys are added once, listed, and taken out but for the last one', async () => {
+  const file = at('keys.json')
+  const [first, second] = [await makeKey(), await makeKey('ES256')]
+  assert.equal((await readKeys(file)).size, 0)
+  assert.equal(await addKey(file, first.verification), 'added')
+  assert.equal(await addKey(file, first.verification), 'there already')
+  assert.equal(await addKey(file, second.verification), 'added')
+  assert.deepEqual([...(await readKeys(file)).keys()], [first.verification.id, second.verification.id])
+  assert.ok(!readFileSync(file, 'utf8').includes('"d"'))
+  const impostor = await makeKey('EdDSA', first.verification.id)
+  await assert.rejects(addKey(file, impostor.verification), /another key has the kid/)
+  await retireKey(file, first.verification.id)
+  await assert.rejects(retireKey(file, first.verification.id), /there is no key/)
+  await assert.rejects(retireKey(file, second.verification.id), /the last one/)
+  assert.deepEqual([...(await readKeys(file)).keys()], [second.verification.id])
+})
+
+test('public keys come from whatever has them, and keep their ids', async () => {
+  const key = await makeKey('ES256')
+  const publicKey = createPublicKey(key.key)
+  for (const [name, text] of [
+    ['private.pem', pemOf(key)],
+    ['public.pem', String(publicKey.export({ format: 'pem', type: 'spki' }))],
+    ['private.jwk', JSON.stringify(key.key.export({ format: 'jwk' }))],
+    ['public.jwk', JSON.stringify(publicKey.export({ format: 'jwk' }))],
+    ['set.json', setText(key)],
+  ] as const) {
+    writeFileSync(at(name), text, { mode: 0o600 })
+    const [read, ...others] = await publicKeysOf(at(name))
+    assert.deepEqual([read!.id, others.length, Object.hasOwn(read!.jwk, 'd')], [key.verification.id, 0, false], name)
+  }
+})
+
+test('what is no key is refused in one line that does not quote it', async () => {
+  for (const text of [
+    'secret',
+    '{"kty":"OKP","crv":"Ed25519","x":"secret"}',
+    '-----BEGIN PUBLIC KEY-----\nsecret',
+    '{"keys":7}',
+  ]) {
+    writeFileSync(at('bad'), text)
+    await assert.rejects(
+      publicKeysOf(at('bad')),
+      (error) => error instanceof TokenKeyError && !error.message.includes('secret') && !error.message.includes('\n'),
+    )
+  }
+  await assert.rejects(publicKeysOf(at('missing')), /ENOENT/)
+})
