@@ -50,18 +50,21 @@ export function explain(question: Question, rules: Rules, policy: Policy | null)
   const builtIn = roles.filter((name) => name === rootName || mayByCapability(name, question))
   const held = roles.flatMap((role) => heldBy(role, rules, policy))
   const { range, verb } = question
-  const otherRoles =
-    denial === null
-      ? []
-      : rules.roles
-          .map(({ name }) => name)
-          .filter((name) => judge.denialOf({ ...question, subject: { kind: 'role', name } }) === null)
-          .slice(0, otherRolesMax)
+  const otherRoles = denial === null ? [] : rolesThatMay(question, rules, judge)
   const reasons =
     range === null || (verb !== 'read' && verb !== 'write')
       ? { grants: [], lacking: [], nearest: [] }
       : reasonsFor(range, verb, held, builtIn.length > 0)
   return { denial, roles, builtIn, otherRoles, ...reasons }
+}
+
+function rolesThatMay(question: Question, { roles }: Rules, judge: Judge): string[] {
+  const found: string[] = []
+  for (const { name } of roles) {
+    if (judge.denialOf({ ...question, subject: { kind: 'role', name } }) === null) found.push(name)
+    if (found.length === otherRolesMax) break
+  }
+  return found
 }
 
 function reasonsFor(range: KeyRange, verb: RangeVerb, held: readonly HeldGrant[], mayAll: boolean) {

@@ -1,6 +1,7 @@
 import { authorize, type Denial } from '../auth/authorize.ts'
 import { type Caller, stranger } from '../auth/caller.ts'
 import { auditing, backingUp, monitoring, type Operation, operating, root } from '../auth/operation.ts'
+import type { PolicyRole } from '../wire/gen/leasehold.ts'
 import { type AuthTables, authTablesOf } from './auth-tables.ts'
 import type { Question, Subject } from './policy.ts'
 import type { Rules } from './rules.ts'
@@ -8,13 +9,13 @@ import type { MethodVerb } from './schema.ts'
 
 /** Asks what a member would decide. */
 export class Judge {
-  readonly #rules: Rules
+  readonly #roles: ReadonlyMap<string, PolicyRole>
   readonly #tables: AuthTables
   readonly #ofRoles = new Map<string, AuthTables>()
 
   /** @throws EtcdError if a member would refuse the rules. */
   constructor(rules: Rules) {
-    this.#rules = rules
+    this.#roles = new Map(rules.roles.map((role) => [role.name, role]))
     this.#tables = authTablesOf(rules)
   }
 
@@ -40,8 +41,9 @@ export class Judge {
   #tablesOfRole(name: string): AuthTables {
     const known = this.#ofRoles.get(name)
     if (known !== undefined) return known
+    const role = this.#roles.get(name)
     const tables = authTablesOf({
-      roles: this.#rules.roles.filter((role) => role.name === name),
+      roles: role === undefined ? [] : [role],
       users: [{ name: holder, roles: [name], no_password: true }],
       groups: [],
     })
