@@ -3,7 +3,7 @@ import type { ServiceError } from '@grpc/grpc-js'
 import { Code } from '../../src/errors.ts'
 import type { Method } from '../../src/grpc/method.ts'
 import { WatchResponse } from '../../src/wire/gen/rpc.ts'
-import { type AccessRow, mayAsUser, type User } from './access-table.ts'
+import { type AccessRow, isInScope, mayAsUser, type User } from './access-table.ts'
 import type { RawClient } from './grpc-harness.ts'
 import { within } from './within.ts'
 
@@ -26,12 +26,14 @@ export const noConnection: Verdict = String(Code.Unavailable)
 export interface AccessCaller {
   readonly name: string
   readonly as: User | 'stranger' | 'nobody' | 'badToken' | 'shut out'
+  /** Verbs that its token is for, on all keys; null: for whatever its user may. */
+  readonly scope?: readonly string[] | null
   readonly client: RawClient
   readonly metadata: Readonly<Record<string, string>>
 }
 
 /** @param isBuilt methods that are not are answered before anything is known of the caller. */
-export function expectedVerdict(row: AccessRow, { as }: AccessCaller, isBuilt: boolean): Verdict {
+export function expectedVerdict(row: AccessRow, { as, scope = null }: AccessCaller, isBuilt: boolean): Verdict {
   if (as === 'shut out') return noConnection
   if (!isBuilt) return String(Code.Unimplemented)
   const allowed = String(row.gets ?? Code.Ok)
@@ -39,7 +41,7 @@ export function expectedVerdict(row: AccessRow, { as }: AccessCaller, isBuilt: b
   if (as === 'nobody') return aboutAccess.userEmpty
   if (as === 'badToken') return aboutAccess.invalidAuthToken
   if (as === 'stranger') return aboutAccess.permissionDenied
-  return mayAsUser(row, as) ? allowed : aboutAccess.permissionDenied
+  return mayAsUser(row, as) && (scope === null || isInScope(row, scope)) ? allowed : aboutAccess.permissionDenied
 }
 
 function verdictOf({ code, details }: Pick<ServiceError, 'code' | 'details'>): Verdict {
