@@ -1,5 +1,6 @@
 // Runs every check of the project, or the stages named on the command line, and prints one closing count.
 //   node bin/test.mjs [types] [lint] [unit] [sim] [e2e]
+//   node bin/test.mjs chaos    what takes too long for every change
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -85,10 +86,18 @@ const stages = {
   }),
   unit: () => tests('test/{unit,contract}/**/*.test.ts', 4),
   sim: () => tests('test/sim/**/*.test.ts', 2),
-  e2e: () => tests('test/{conformance,differential,e2e}/**/*.test.ts', 1),
+  // Mostly they wait, for elections, leases and timeouts.
+  e2e: () =>
+    tests('test/{conformance,differential,e2e}/**/*.test.ts', 2, [
+      // Ten thousand connections, and how long others wait meanwhile.
+      'test/e2e/silent-sockets.test.ts',
+      'test/e2e/long-reads.test.ts',
+    ]),
+  chaos: () => tests('test/chaos/**/*.test.ts', 1),
 }
 
-const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(stages)
+const wanted =
+  process.argv.length > 2 ? process.argv.slice(2) : Object.keys(stages).filter((stage) => stage !== 'chaos')
 const unknown = wanted.filter((stage) => !Object.hasOwn(stages, stage))
 if (unknown.length > 0) {
   process.stderr.write(`unknown stage ${unknown.join(', ')}; there are ${Object.keys(stages).join(', ')}\n`)
