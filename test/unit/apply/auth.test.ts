@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Applied } from '../../../src/apply/apply.ts'
 import { type Caller, memberCaller } from '../../../src/auth/caller.ts'
 import type { RuleChange } from '../../../src/auth/change.ts'
-import { getUser } from '../../../src/auth/records.ts'
+import { getSettings, getToken, getUser } from '../../../src/auth/records.ts'
 import { getApplied, getRevision } from '../../../src/mvcc/meta.ts'
 import { Command_Kind, LeaseCheckpoints, MemberRecord } from '../../../src/wire/gen/internal.ts'
 import {
@@ -59,7 +59,7 @@ const reasonOf = ({ outcome }: Applied): string | null => (outcome === null || o
 const put = (key: string, more: Partial<PutRequest> = {}): Uint8Array =>
   PutRequest.encode(putRequest({ key: bytes(key), ...more })).finish()
 
-test('a right that was taken between acceptance and the log refuses, without a trace but the index', () => {
+test('race 10: a right that was taken between acceptance and the log refuses, without a trace but the index', () => {
   const store = withUsers()
   const ann = store.user('ann')
   assert.equal(reasonOf(store.by(ann, Command_Kind.PUT, put('a'))), null)
@@ -74,12 +74,29 @@ test('a right that was taken between acceptance and the log refuses, without a t
   assert.equal(reasonOf(store.by(ann, Command_Kind.PUT, put('a'))), null)
 })
 
-test('a user who was deleted and added again is not the one who asked', () => {
+test('race 9: a user who was deleted and added again is not the one who asked', () => {
   const store = withUsers()
   const ann = store.user('ann', 9)
   store.change({ $case: 'delete_user', value: { name: 'ann' } }, ...userWith('ann', 'readwrite a').slice(0, 1))
   assert.ok(getUser(store.view, 'ann') !== null)
   assert.equal(reasonOf(store.by(ann, Command_Kind.PUT, put('a'))), 'invalidAuthToken')
+})
+
+test('race 11: whether a token has expired is judged where the request is accepted; applying an entry looks at no clock', () => {
+  const store = withUsers()
+  const { id, tokens_since } = getUser(store.view, 'ann')!
+  const hash = Buffer.from('hash of a token')
+  const times = { now_ms: 1000n, ttl_ms: 500n }
+  const revision = Number(getSettings(store.view).revision)
+  const issued = { $case: 'issue_token', value: { user_id: id, tokens_since, hash, ...times } } as const
+  assert.ok(store.by(memberCaller, Command_Kind.AUTH, encodeChange(issued)).outcome?.ok)
+  const ann = store.user('ann', revision)
+  assert.equal(reasonOf(store.by(ann, Command_Kind.PUT, put('a'))), null)
+  // Its row is swept on every member alike: by an entry that says what time it is.
+  const late = { $case: 'renew_token', value: { hash: Buffer.from('other'), now_ms: 9000n, ttl_ms: 1n } } as const
+  assert.ok(store.by(memberCaller, Command_Kind.AUTH, encodeChange(late)).outcome?.ok)
+  assert.equal(getToken(store.view, hash), null)
+  assert.equal(reasonOf(store.by(ann, Command_Kind.PUT, put('a'))), null)
 })
 
 test('nobody writes once auth is on, though it was off when the request was accepted', () => {
