@@ -263,7 +263,7 @@ describe('what etcd does not do', () => {
     return stdout
   }
 
-  test('users survive restarts and reach members that come late; no password and no token is on disk or in a log', {
+  test('race 4: users survive restarts and reach members that come late; no password and no token is on disk or in a log', {
     timeout: 110_000,
   }, async () => {
     await using cluster = await clusterWithUsers(3)
@@ -305,13 +305,16 @@ describe('what etcd does not do', () => {
     assert.match(anyone.stderr, /authentication failed/)
     again[Symbol.dispose]()
 
-    // It has everything from the others.
+    // It has everything from the others, also that leases expire.
     late.start()
     await cluster.waitUntilServing([late])
     const there = clientOf(cluster, late)
     await there.unary('/etcdserverpb.KV/Range', get, { token: tokens[0]! })
     assert.equal((await there.refusal('/etcdserverpb.KV/Range', get, { token: tokens[1]! })).code, 16)
     assert.equal((await there.refusal('/etcdserverpb.KV/Put', putRow, { token: tokens[0]! })).code, 7)
+    const lease = /lease ([0-9a-f]+) granted/.exec(await etcdctl.ok('lease', 'grant', '2'))![1]!
+    await etcdctl.ok('put', 'leased', 'x', `--lease=${lease}`)
+    await waitFor('the lease expires', async () => (await cluster.at(late).ok('get', 'leased')) === '')
     there[Symbol.dispose]()
 
     const secrets = ['rootpassword', 'annpassword', 'bobpassword', 'another password', 'wrongpassword']
@@ -324,7 +327,9 @@ describe('what etcd does not do', () => {
     for (const secret of secrets) for (const text of texts) assert.equal(text.includes(secret), false, secret)
   })
 
-  test('signed tokens: good on all members at once, and void with the password', { timeout: 100_000 }, async () => {
+  test('signed tokens: good on all members at once, and void with the password; race 9: not good for who has the name anew', {
+    timeout: 100_000,
+  }, async () => {
     const dir = mkdtempSync(join(tmpdir(), 'leasehold-jwt-'))
     try {
       const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -345,6 +350,14 @@ describe('what etcd does not do', () => {
         await changePassword(cluster, 'ann')
         for (const client of clients) await assert.rejects(ask(client), { code: 16 })
         assert.match(await cluster.etcdctl.ok('user', 'get', 'bob', '--user=bob:bobpassword'), /Roles: w2/)
+
+        const bobs = await logIn(clients[0]!, 'bob', 'bobpassword')
+        const asBob = (client: RawClient) => client.unary('/etcdserverpb.KV/Range', get, { token: bobs })
+        for (const client of clients) await asBob(client)
+        await cluster.etcdctl.ok('user', 'delete', 'bob')
+        await cluster.etcdctl.ok('user', 'add', 'bob:bobpassword')
+        await cluster.etcdctl.ok('user', 'grant-role', 'bob', 'w1')
+        for (const client of clients) await assert.rejects(asBob(client), { code: 16 })
       } finally {
         for (const client of clients) client[Symbol.dispose]()
       }

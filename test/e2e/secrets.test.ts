@@ -6,12 +6,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import {
-  TokenIssueRequest,
-  type TokenIssueResponse,
-  TokenIssueResponse as TokenIssueResponseCodec,
-  TokenRevokeRequest,
-} from '../../src/wire/gen/leasehold.ts'
+import { TokenIssueRequest, TokenIssueResponse, TokenRevokeRequest } from '../../src/wire/gen/leasehold.ts'
 import { AuthenticateRequest, AuthUserAddRequest } from '../../src/wire/gen/rpc.ts'
 import { AuthClient } from '../support/auth-client.ts'
 import { TestCluster } from '../support/cluster.ts'
