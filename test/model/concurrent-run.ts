@@ -75,6 +75,7 @@ export class ConcurrentRun {
       await Promise.allSettled(tasks)
     }
     await new Nemesis(this.#world, dice, this.#print).heal()
+    await this.#world.connections.untilServing(this.#world.cluster.members)
     const history = await this.#world.history(await this.#world.revision())
     const values = new Set(history.map(({ text }) => text.split(' ').at(-1)!))
     for (const value of this.#unwritten) if (values.has(value)) throw new Mismatch(`${value} was refused, and written`)

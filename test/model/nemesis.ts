@@ -47,13 +47,15 @@ export class Nemesis {
     await Promise.all(lanes)
   }
 
-  /** Everybody is back and has caught up. */
+  /** Everybody comes back. Who was paused is there at once, and may have much to catch up with. */
   async heal(): Promise<void> {
     const { away, connections } = this.#world
-    for (const member of away) {
+    for (const member of [...away]) {
       this.#print(`bring back ${member.name}`)
-      if (member.isRunning) member.signal('SIGCONT')
-      else member.start()
+      if (member.isRunning) {
+        away.delete(member)
+        member.signal('SIGCONT')
+      } else member.start()
     }
     await connections.untilServing([...away])
     away.clear()

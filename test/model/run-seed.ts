@@ -13,12 +13,20 @@ export interface SeedOptions {
   readonly print?: (line: string) => void
 }
 
+/** Why a run says nothing: `World.hasLateChange`. */
+export interface Inconclusive {
+  readonly inconclusive: string
+}
+
 /**
  * One thing after the other.
  *
  * @throws Error with the last steps, if anything was not as the model says.
  */
-export const runSerially = ({ steps, ...options }: SeedOptions & { readonly steps: number }): Promise<Totals> =>
+export const runSerially = ({
+  steps,
+  ...options
+}: SeedOptions & { readonly steps: number }): Promise<Totals | Inconclusive> =>
   inWorld(options, async (world, print) => {
     const run = new SerialRun(world, options.seed, print)
     await run.run(steps)
@@ -29,7 +37,7 @@ export const runSerially = ({ steps, ...options }: SeedOptions & { readonly step
 export const runConcurrently = ({
   milliseconds,
   ...options
-}: SeedOptions & { readonly milliseconds: number }): Promise<ConcurrentTotals> =>
+}: SeedOptions & { readonly milliseconds: number }): Promise<ConcurrentTotals | Inconclusive> =>
   inWorld(options, async (world, print) => {
     const run = new ConcurrentRun(world, options.seed, print)
     await run.run(milliseconds)
@@ -48,7 +56,7 @@ async function inWorld<T>(
   { seed, print = () => {} }: SeedOptions,
   work: (world: World, print: (line: string) => void) => Promise<T>,
   kind: WorldOptions = { size: 3, flags: [`--snapshot-count=${snapshotEntries}`] },
-): Promise<T> {
+): Promise<T | Inconclusive> {
   await using world = await World.start(kind)
   const lines: string[] = []
   try {
@@ -65,6 +73,7 @@ async function inWorld<T>(
   } catch (error) {
     const logs = world.cluster.members.map((member) => `${member.name}:\n${member.logTail(5)}`)
     const text = error instanceof Error ? error.message : String(error)
+    if (error instanceof Mismatch && (await world.hasLateChange().catch(() => false))) return { inconclusive: text }
     throw new Error([`seed ${seed}: ${text}`, 'before it:', ...lines, ...logs].join('\n'), { cause: error })
   }
 }

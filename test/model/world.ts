@@ -52,6 +52,7 @@ export class World implements AsyncDisposable {
   readonly away = new Set<TestMember>()
   readonly #dir: string
   readonly #history: DataChange[] = []
+  #uncertainChanges = 0
 
   private constructor(dir: string, cluster: TestCluster, connections: Connections) {
     this.#dir = dir
@@ -116,6 +117,7 @@ export class World implements AsyncDisposable {
     const { result, repeated } = await this.connections.insist(this.from(first), async (member) => {
       const result = await this.ask(member, who, message)
       if (result.kind !== 'uncertain' || typeof made === 'string') return result
+      this.#uncertainChanges++
       // It may have been made all the same. What is no revision can be asked for again.
       const now = await this.connections.authStatus(this.present[0]!).catch(() => null)
       const isMade = now !== null && Number(now.authRevision) === made.revision && now.enabled === made.enabled
@@ -136,6 +138,16 @@ export class World implements AsyncDisposable {
     const { authRevision } = await this.connections.authStatusOfAny(() => this.present)
     this.model = made.at(Number(authRevision))
     return this.revision()
+  }
+
+  /**
+   * Whether a change has been made that was given up before, and was asked for again since: a member that was paused may pass
+   * on what it was told long ago. The model knows nothing of that, so whatever it says then proves nothing.
+   */
+  async hasLateChange(): Promise<boolean> {
+    if (this.#uncertainChanges === 0) return false
+    const { authRevision, enabled } = await this.connections.authStatusOfAny(() => this.present)
+    return Number(authRevision) > this.model.revision || enabled !== this.model.enabled
   }
 
   /** @throws Mismatch unless it succeeds exactly if the password is right. */
