@@ -1,4 +1,3 @@
-import { Code, etcdErrors } from '../errors.ts'
 import {
   type Difference,
   differenceOf,
@@ -9,14 +8,14 @@ import {
   rulesOfPolicy,
   runCases,
 } from '../policy/index.ts'
-import { PolicyApplyRequest, PolicyApplyResponse } from '../wire/gen/leasehold.ts'
-import { CallError, type ClusterClient, connect } from './connection.ts'
+import { type ClusterClient, connect } from './connection.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { CommandError } from './failure.ts'
 import { acceptedFindings, findingLine } from './policy-check.ts'
 import { applicantAt, type ClusterRules, rulesOf } from './policy-cluster.ts'
 import { keptText } from './policy-diff.ts'
 import { requirePolicy } from './policy-file.ts'
+import { sendPolicy } from './policy-send.ts'
 import { caseLine } from './policy-test.ts'
 
 interface ApplyOptions extends ConnectionOptions {
@@ -45,7 +44,7 @@ export async function policyApply(file: string, options: ApplyOptions): Promise<
       process.stdout.write(`nothing was applied; it would be, to auth revision ${now.revision}\n`)
       return 0
     }
-    const revision = await apply(
+    const revision = await sendPolicy(
       cluster,
       difference,
       (rules) => differenceOf(rules, wanted, { revision: now.revision, prune }).changes.length === 0,
@@ -76,43 +75,6 @@ async function refuseLockout(cluster: ClusterClient, now: ClusterRules, { after 
   if (!now.enabled) return
   const lockout = lockoutOf(now.rules, after, await applicantAt(cluster))
   if (lockout !== null) throw new CommandError(`${lockout}; nothing was applied`)
-}
-
-const outcomeUnknown: ReadonlySet<number> = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Canceled])
-
-/**
- * Sends the change, once: if the answer is lost, looks at what became of it.
- *
- * @param isDone whether rules are those that were wanted.
- * @returns the auth revision afterwards.
- */
-async function apply(
-  cluster: ClusterClient,
-  { request }: Difference,
-  isDone: (rules: ClusterRules['rules']) => boolean,
-): Promise<bigint> {
-  try {
-    const answer = await cluster.unary('/leasehold.v1.Policies/Apply', PolicyApplyRequest.encode(request).finish())
-    return PolicyApplyResponse.decode(answer).auth_revision
-  } catch (error) {
-    if (!(error instanceof CallError)) throw error
-    if (!outcomeUnknown.has(error.code)) throw new CommandError(refusalText(error), { cause: error })
-    const { revision, rules } = await rulesOf(cluster)
-    if (revision > request.expected_auth_revision && isDone(rules)) return revision
-    const seen =
-      revision === request.expected_auth_revision ? 'it is not applied so far' : 'others have changed the rules'
-    throw new CommandError(`no answer (${error.message}): ${seen}; look with policy diff`, { cause: error })
-  }
-}
-
-function refusalText({ message }: CallError): string {
-  if (message === etcdErrors.authOldRevision.message) {
-    return 'the rules were changed meanwhile: nothing was applied; look at the difference again'
-  }
-  if (message === etcdErrors.invalidAuthManagement.message) {
-    return `${message}: nobody with a password or certificate would have the role root, or you would not; nothing was applied`
-  }
-  return `${message}; nothing was applied`
 }
 
 /** What is left for somebody to do. */

@@ -45,7 +45,7 @@ const role = z.strictObject({
 const roles = list(name).optional().describe('Roles of this file, or built-in ones.')
 
 const user = z.strictObject({
-  name: name.describe('With certificates: the common name.'),
+  name: name.describe('As its certificate or token says it.'),
   comment,
   roles,
   login: z

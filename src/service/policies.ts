@@ -1,11 +1,8 @@
 import { changeJson } from '../audit/change-json.ts'
-import { rootName } from '../auth/built-in-roles.ts'
-import type { Caller } from '../auth/caller.ts'
 import { auditing, root } from '../auth/operation.ts'
-import { getGroup, getSettings, getUserById, listGroups, listRoles, listUsers } from '../auth/records.ts'
+import { getSettings, listGroups, listRoles, listUsers } from '../auth/records.ts'
 import { EtcdError } from '../errors.ts'
 import { getRevision } from '../mvcc/meta.ts'
-import type { ReadView } from '../mvcc/view.ts'
 import { AuthChange } from '../wire/gen/internal.ts'
 import { PolicyApplyRequest, PolicyApplyResponse, PolicyGetRequest, PolicyGetResponse } from '../wire/gen/leasehold.ts'
 import { admit, requireAccess } from './access.ts'
@@ -14,6 +11,7 @@ import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { proposeFor, respond } from './respond.ts'
+import { losesRoot } from './root-loss.ts'
 
 /** Users, roles and groups as a whole. What a change is refused for is decided where it is applied: `auth/policy-change.ts`. */
 
@@ -51,7 +49,10 @@ export async function policyApply(member: Member, bytes: Uint8Array, call: Call)
   const caller = member.read((view) => {
     const admitted = requireAccess(member, view, call, () => root)
     if (getSettings(view).revision !== expected_auth_revision) throw new EtcdError('authOldRevision')
-    refuseOwnLoss(view, admitted, rows)
+    // True at the revision that the change is good for, and at no other will it be applied.
+    if (losesRoot(view, admitted, rows)) {
+      throw new EtcdError('invalidAuthManagement', { cause: 'the caller would lose the role root' })
+    }
     return admitted
   })
   const value = { expected_revision: expected_auth_revision, ...rows, now_ms: BigInt(Date.now()) }
@@ -64,32 +65,4 @@ export async function policyApply(member: Member, bytes: Uint8Array, call: Call)
   // Exactly one above what it was applied to.
   const auth_revision = expected_auth_revision + 1n
   return respond(member, outcome.revision, PolicyApplyResponse.encode({ header: undefined, auth_revision }).finish())
-}
-
-type Rows = Omit<PolicyApplyRequest, 'expected_auth_revision'>
-
-/**
- * Who takes root from itself could not take that back. True at the revision that the change is good for, and at no other
- * will it be applied.
- *
- * @throws EtcdError invalidAuthManagement.
- */
-function refuseOwnLoss(view: ReadView, caller: Caller, rows: Rows): void {
-  if (!losesRoot(view, caller, rows)) return
-  throw new EtcdError('invalidAuthManagement', { cause: 'the caller would lose the role root' })
-}
-
-function losesRoot(view: ReadView, caller: Caller, rows: Rows): boolean {
-  if (caller.kind === 'user') {
-    const name = getUserById(view, caller.id)?.name
-    if (name === undefined || rows.delete_users.includes(name)) return true
-    const put = rows.put_users.find((user) => user.name === name)
-    return put !== undefined && !put.roles.includes(rootName)
-  }
-  if (caller.kind !== 'groups') return false
-  return !caller.groups.some((name) => {
-    if (rows.delete_groups.includes(name)) return false
-    const roles = rows.put_groups.find((group) => group.name === name)?.roles ?? getGroup(view, name)?.roles
-    return roles?.includes(rootName) === true
-  })
 }
