@@ -55,7 +55,10 @@ export type User = (typeof users)[number]
 const builtIn = ['monitor', 'backup', 'operator', 'auditor'] as const
 
 /** The users, what they may, and the leases and keys that the requests below speak of. */
-export async function furnish(member: AuthMember, more: readonly RuleChange[] = []): Promise<void> {
+export async function furnish(
+  member: Pick<AuthMember, 'change' | 'propose'>,
+  more: readonly RuleChange[] = [],
+): Promise<void> {
   await member.change(
     ...withRoot,
     ...userWith('right', 'readwrite k', 'readwrite m,n'),
@@ -67,7 +70,7 @@ export async function furnish(member: AuthMember, more: readonly RuleChange[] = 
     enable,
   )
   const write = (kind: 'leaseGrant' | 'put', request: Uint8Array) => member.propose(kind, request, { kind: 'member' })
-  for (const id of [foreignLease, ownLease, endingLease])
+  for (const id of [foreignLease, ownLease])
     await write('leaseGrant', LeaseGrantRequest.encode({ TTL: 1000n, ID: id }).finish())
   for (const put of [
     { key, value: bytes('v') },
@@ -83,8 +86,6 @@ export const key: Uint8Array = bytes('k')
 export const foreignLease = 5n
 /** Its key is `right`'s. */
 export const ownLease = 6n
-/** It has no key: whoever is known may end it. */
-const endingLease = 8n
 
 export interface AccessRow {
   /** `package.Service/Method`. */
@@ -457,6 +458,8 @@ export const allPaths: readonly string[] = Object.entries(methodNames).flatMap((
 )
 
 export const accessRows: readonly AccessRow[] = rows
+
+export const titleOf = ({ path, note }: AccessRow): string => `${path}${note === undefined ? '' : `, ${note}`}`
 
 export function mayAsUser({ may }: AccessRow, user: User): boolean {
   return may === 'all' || may === 'known' || may.split(' ').includes(user)

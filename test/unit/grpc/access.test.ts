@@ -17,7 +17,7 @@ import { createHealthService } from '../../../src/service/health.ts'
 import { Login, type PasswordHasher } from '../../../src/service/login.ts'
 import { NewPasswords } from '../../../src/service/new-passwords.ts'
 import { createWatchService } from '../../../src/service/watch.ts'
-import { accessRows, allPaths, furnish, users } from '../../support/access-table.ts'
+import { accessRows, allPaths, furnish, titleOf, users } from '../../support/access-table.ts'
 import { AccessTokens, thumbprintOf } from '../../support/access-tokens.ts'
 import { type AccessCaller, noConnection, surprisesOf, verdictFor } from '../../support/access-verdict.ts'
 import { AuthMember } from '../../support/auth-member.ts'
@@ -224,9 +224,6 @@ after(async () => {
 test('every method has a row, and every row a method', () => {
   assert.deepEqual([...new Set(accessRows.map(({ path }) => path))].sort(), [...allPaths].sort())
 })
-
-const titleOf = ({ path, note }: (typeof accessRows)[number]): string =>
-  `${path}${note === undefined ? '' : `, ${note}`}`
 
 describe('with auth on', () => {
   for (const row of accessRows)
