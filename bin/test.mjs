@@ -70,11 +70,12 @@ const counterOf = {
 function tests(pattern, concurrency, alone = []) {
   const files = globSync(pattern, { cwd: root }).sort()
   if (files.length === 0) return { exit: 1, counts: {}, note: `no files match ${pattern}` }
-  const lonely = files.filter((file) => alone.includes(file))
+  const missing = alone.filter((file) => !files.includes(file))
+  if (missing.length > 0) return { exit: 1, counts: {}, note: `there is no ${missing.join(', ')}` }
   const counts = {}
   const exits = [
-    [files.filter((file) => !lonely.includes(file)), concurrency],
-    [lonely, 1],
+    [files.filter((file) => !alone.includes(file)), concurrency],
+    [alone, 1],
   ].map(([some, atOnce]) => (some.length === 0 ? 0 : testFiles(some, atOnce, counts)))
   return { exit: Math.max(...exits), counts }
 }
@@ -92,6 +93,8 @@ const stages = {
       // Ten thousand connections, and how long others wait meanwhile.
       'test/e2e/silent-sockets.test.ts',
       'test/e2e/long-reads.test.ts',
+      // A revocation is to take effect within seconds.
+      'test/e2e/revocation.test.ts',
     ]),
   chaos: () => tests('test/chaos/**/*.test.ts', 1),
 }
