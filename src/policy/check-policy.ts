@@ -1,3 +1,4 @@
+import { rootName } from '../auth/built-in-roles.ts'
 import { type Finding, finding } from './finding.ts'
 import { grantFindings } from './grant-findings.ts'
 import { holderFindings, reachesOf, roleFindings } from './holder-findings.ts'
@@ -9,9 +10,10 @@ import { sharedWrites } from './shared-writes.ts'
 export function checkPolicy(policy: Policy): Finding[] {
   const reaches = reachesOf(policy)
   const extended = new Set([...policy.roles.values()].flatMap((role) => role.extends))
+  const ordinaryUsers = [...policy.users.values()].filter(({ roles }) => !roles.includes(rootName)).length
   return [
     ...[...policy.roles.values()].flatMap((role) => grantFindings(policy, role)),
-    ...[...reaches.values()].flatMap((reach) => roleFindings(reach, extended)),
+    ...[...reaches.values()].flatMap((reach) => roleFindings(reach, { extended, ordinaryUsers })),
     ...holderFindings(policy, reaches),
     ...sharedWrites(reaches.values()),
     ...oddNames(policy),

@@ -17,7 +17,7 @@ export interface RoleReach {
   readonly groups: readonly GroupPolicy[]
 }
 
-/** So many users are taken for "everybody". */
+/** So many users are taken for "everybody", and so are two if there are no others but administrators. */
 const many = 3
 /** Who has more roles is not looked at for one too many: each would be compared with all others. */
 const comparedRolesMax = 64
@@ -49,10 +49,15 @@ export function reachesOf(policy: Policy): ReadonlyMap<string, RoleReach> {
   )
 }
 
-/** Roles that are good for too much, for too many, or for nothing. */
+/**
+ * Roles that are good for too much, for too many, or for nothing.
+ *
+ * @param extended roles that others extend.
+ * @param ordinaryUsers how many users there are, without administrators.
+ */
 export function roleFindings(
   { role, reads, writes, users, groups }: RoleReach,
-  extended: ReadonlySet<string>,
+  { extended, ordinaryUsers }: { readonly extended: ReadonlySet<string>; readonly ordinaryUsers: number },
 ): Finding[] {
   const found: Finding[] = []
   const name = quoted(role.name)
@@ -65,7 +70,7 @@ export function roleFindings(
       const message = `whoever is in the group ${quoted(group.name)} may ${what}, by the role ${name}`
       found.push(finding('all-keys-to-group', group.place, message))
     }
-    if (users.length >= many) {
+    if (users.length >= many || (users.length === 2 && ordinaryUsers === 2)) {
       found.push(finding('all-keys-to-many', role.place, `${users.length} users may ${what}, by the role ${name}`))
     } else if (written !== undefined) {
       found.push(finding('all-keys-written', role.place, `the role ${name} may ${what}`))

@@ -107,6 +107,24 @@ users: [${root}, ${['a', 'b', 'c'].map((name) => `{name: ${name}, login: certifi
 `,
     want: ['all-keys-to-many'],
   },
+  {
+    name: 'reads everything, both users that there are',
+    file: `
+version: 1
+roles: [{name: r, permissions: [{allow: [read], all: true}]}]
+users: [${root}, {name: a, login: certificate, roles: [r]}, {name: b, login: certificate, roles: [r]}]
+`,
+    want: ['all-keys-to-many'],
+  },
+  {
+    name: 'reads everything, two users of three',
+    file: `
+version: 1
+roles: [{name: r, permissions: [{allow: [read], all: true}]}, {name: s, permissions: [{allow: [read], key: k}]}]
+users: [${root}, {name: a, login: certificate, roles: [r]}, {name: b, login: certificate, roles: [r]}, {name: c, login: certificate, roles: [s]}]
+`,
+    want: [],
+  },
   { name: 'a group reads everything', file: groups('all'), want: ['all-keys-to-group'] },
   { name: 'a group reads everything below /', file: groups('top'), want: ['all-keys-to-group'] },
   { name: 'a group may everything', file: groups('root'), want: ['root-to-group'] },
