@@ -2,6 +2,8 @@ import type { BigIntStats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 
 export interface FileWatch {
+  /** The files have been looked at once: what changes from here on is noticed. Never rejects. */
+  readonly ready: Promise<void>
   stop(): void
 }
 
@@ -28,8 +30,8 @@ export function watchFiles(files: readonly string[], intervalMs: number, onChang
     seen = now
     timer = setTimeout(() => void look(), intervalMs).unref()
   }
-  void look()
   return {
+    ready: look(),
     stop() {
       stopped = true
       if (timer !== null) clearTimeout(timer)

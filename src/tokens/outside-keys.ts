@@ -46,8 +46,9 @@ export class OutsideKeys {
   async start(): Promise<void> {
     const { keys } = this.#config
     if (keys.kind === 'file') {
-      await this.#load(keys.file)
       this.#watch = watchFiles([keys.file], limits.tokenKeyFilesLookedAtMs, () => void this.#read())
+      await this.#watch.ready
+      await this.#load(keys.file)
     } else {
       // The issuer may be away when the member starts: it serves all others meanwhile.
       void this.#refresh()

@@ -52,9 +52,10 @@ export class TokenAuthority implements TokenKeys {
   async #start(): Promise<void> {
     const { own, outside } = this.#config
     if (own !== null) {
-      this.#keys = await readOwnKeys(own)
       const files = [own.signingKeyFile, own.keysFile].filter((file) => file !== null)
       this.#watch = watchFiles(files, limits.tokenKeyFilesLookedAtMs, () => void this.#reload(own))
+      await this.#watch.ready
+      this.#keys = await readOwnKeys(own)
     }
     if (outside !== null) {
       this.#outside = new OutsideKeys(outside, this.#log, () => this.#generation++)
