@@ -66,7 +66,12 @@ export const knownAdvisories: readonly Advisory[] = [
     mistake: 'any password would do, and any number of tries',
     tests: [
       [advisories, 'CVE-2020-15115'],
-      ['test/unit/service/login.test.ts', 'passwords of no byte, and of more than bcrypt looks at, are refused'],
+      [
+        'test/unit/service/login.test.ts',
+        'passwords of no byte, and of more than bcrypt looks at, are refused',
+        'a password that is shorter than the rule is refused',
+      ],
+      ['test/unit/service/login-guard.test.ts', 'after some failures each next attempt of a user waits twice as long'],
     ],
   },
   {
@@ -98,7 +103,10 @@ export const knownAdvisories: readonly Advisory[] = [
   {
     id: 'GHSA-vjg6-93fv-qv64',
     mistake: 'failed logins of some users were logged as something else',
-    tests: [[advisories, 'GHSA-vjg6-93fv-qv64']],
+    tests: [
+      [advisories, 'GHSA-vjg6-93fv-qv64'],
+      ['test/unit/audit/call-audit.test.ts', 'each way to be known has its own word'],
+    ],
   },
   {
     id: 'TOB-012, #11943',
@@ -106,6 +114,7 @@ export const knownAdvisories: readonly Advisory[] = [
     tests: [
       [advisories, 'CVE-2021-28235, TOB-012, #20941'],
       ['test/e2e/auth.test.ts', 'no password and no token is on disk or in a log'],
+      ['test/e2e/secrets.test.ts', 'passwords and tokens are in no file, no log, no answer over HTTP and no error'],
     ],
   },
   {
@@ -138,7 +147,10 @@ export const knownAdvisories: readonly Advisory[] = [
   {
     id: 'CVE-2026-33413',
     mistake: 'methods that asked nobody who they were',
-    tests: [[everyMethod, 'every method has a row, and every row a method', 'with auth on']],
+    tests: [
+      [everyMethod, 'every method has a row, and every row a method', 'with auth on'],
+      ['test/e2e/every-method.test.ts', 'for (const row of accessRows)'],
+    ],
   },
   {
     id: 'CVE-2026-33343',
@@ -187,6 +199,7 @@ export const knownAdvisories: readonly Advisory[] = [
     tests: [
       [advisories, 'CVE-2025-30204'],
       ['test/unit/security/jwt.test.ts', 'of a megabyte of dots'],
+      ['test/unit/tokens/token-authority.test.ts', "name: 'another audience'", "name: 'our own audience'"],
     ],
   },
   {
