@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [options]`: measurements on real processes. Each prints its figures, and fails on wrong answers. */
 const benches: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): Promise<void> }>>> = {
+  auth: () => import('./auth.ts'),
   'fan-out': () => import('./fan-out.ts'),
   handshakes: () => import('./handshakes.ts'),
   leases: () => import('./leases.ts'),
