@@ -1,3 +1,4 @@
+import type { Caller } from '../../src/auth/caller.ts'
 import { EtcdError, type EtcdErrorReason } from '../../src/errors.ts'
 import { deleteRange, put, range, txn } from '../../src/service/kv.ts'
 import { DeleteRangeRequest, PutRequest, RangeRequest, type RequestOp, TxnRequest } from '../../src/wire/gen/rpc.ts'
@@ -9,8 +10,14 @@ import { fakeCall, noCredentials } from './fake-call.ts'
 export type Answered = EtcdErrorReason | null
 
 /** What a service function says to a user who shows its certificate. */
-export async function atAdmission(member: AuthMember, user: string, { request }: RequestOp): Promise<Answered> {
-  const call = fakeCall({ ...noCredentials, certificateName: user })
+export const atAdmission = (member: AuthMember, user: string, op: RequestOp): Promise<Answered> =>
+  asked(member, fakeCall({ ...noCredentials, certificateName: user }), op)
+
+/** What it says to somebody who is known already, as by a token with a scope. */
+export const asCaller = (member: AuthMember, caller: Caller, op: RequestOp): Promise<Answered> =>
+  asked(member, Object.assign(fakeCall(), { caller }), op)
+
+async function asked(member: AuthMember, call: ReturnType<typeof fakeCall>, { request }: RequestOp): Promise<Answered> {
   try {
     switch (request?.$case) {
       case 'request_range': {

@@ -1,15 +1,26 @@
-/** A transaction needs what its leaves need alone: where it is accepted, and where it is applied. */
+/** A transaction needs what its leaves need alone: where it is accepted, under a scope too, and where it is applied. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { Caller } from '../../../src/auth/caller.ts'
 import type { RuleChange } from '../../../src/auth/change.ts'
+import { type ScopeEntry, type ScopeVerb, scopeOf } from '../../../src/auth/scope.ts'
 import { isEmptyRange, rangeFromWire } from '../../../src/base/key-range.ts'
 import type { Compare, PutRequest, RequestOp, TxnRequest } from '../../../src/wire/gen/rpc.ts'
 import { LeaseGrantRequest, PutRequest as Put } from '../../../src/wire/gen/rpc.ts'
-import { atAdmission, inTheLog } from '../../support/access-asker.ts'
+import { type Answered, asCaller, atAdmission, inTheLog } from '../../support/access-asker.ts'
 import { key, txnRequests } from '../../support/arbitrary-requests.ts'
 import { AuthMember } from '../../support/auth-member.ts'
-import { addRole, addUser, enable, grantRole, memberCaller, userWith, withRoot } from '../../support/auth-tables.ts'
+import {
+  addRole,
+  addUser,
+  enable,
+  grantRole,
+  memberCaller,
+  userCaller,
+  userWith,
+  withRoot,
+} from '../../support/auth-tables.ts'
 import { bytes, deleteRequest, putRequest, rangeRequest, txnRequest } from '../../support/commands.ts'
 
 const ownLease = 11n
@@ -90,6 +101,22 @@ async function memberWith(...changes: readonly RuleChange[]): Promise<AuthMember
   return member
 }
 
+const onlyK = rangeFromWire(bytes('k'), bytes(''))
+/** Verbs of a token of root's that may as much as the user of that name. */
+const scopeVerbs: Readonly<Record<string, readonly ScopeVerb[]>> = {
+  reader: ['read'],
+  writer: ['write'],
+  both: ['read', 'write'],
+}
+
+/** Root, with a token that is for what the user may. */
+function underScope(member: AuthMember, user: string, op: RequestOp): Promise<Answered> {
+  const verbs = scopeVerbs[user]
+  const entry: ScopeEntry = verbs === undefined ? { verbs: ['monitor'], range: null } : { verbs, range: onlyK }
+  const scope = user === 'root' ? null : scopeOf([entry])
+  return asCaller(member, { ...(userCaller(member.view, 'root') as Caller & { kind: 'user' }), scope }, op)
+}
+
 /** As it was before any of the leaves. */
 async function restore(member: AuthMember): Promise<void> {
   for (const request of [
@@ -118,14 +145,13 @@ for (const [name, [op, may]] of Object.entries(leaves)) {
       const want = may.includes(user) ? 'allowed' : 'permissionDenied'
       for (let depth = 0; depth <= 4; depth++) {
         for (const nested of nestings(op, depth)) {
-          for (const [where, ask] of Object.entries({ atAdmission, inTheLog })) {
+          for (const [where, ask] of Object.entries({ atAdmission, inTheLog, underScope })) {
             const { length } = member.proposed
             const reason = await ask(member, user, nested)
             if ((reason === 'permissionDenied' ? reason : 'allowed') !== want)
               surprises.push(`${user}, ${depth} deep, ${where}: ${reason}, should be ${want}`)
             const reached = member.proposed.length - length
-            if (where === 'atAdmission' && want !== 'allowed')
-              assert.equal(reached, 0, 'what is refused is not proposed')
+            if (where !== 'inTheLog' && want !== 'allowed') assert.equal(reached, 0, 'what is refused is not proposed')
             await restore(member)
           }
         }
