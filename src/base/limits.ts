@@ -159,6 +159,8 @@ export const limits = {
   /** No token of an outside issuer is taken for longer, and groups that it may name. */
   outsideTokenLifetimeMsMax: 24 * 60 * 60 * 1000,
   outsideGroupsMax: 1000,
+  /** Memory of those of them that are signed ones with a scope. */
+  signedTokensRememberedBytesMax: 32 * 1024 * 1024,
   /** Tokens whose signatures one serving thread has yet to check, and how many it checks at a time. */
   tokensVerifyingMax: 1000,
   tokenSignaturesAtOnceMax: 2,

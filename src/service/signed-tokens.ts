@@ -13,6 +13,8 @@ import type { ShownToken, TokenKind } from './token-kind.ts'
 
 /** What a token says that a trusted key has signed, that is for this cluster, and whose time had not passed. */
 export interface VerifiedToken {
+  /** Thumbprint of the key that has signed it. */
+  readonly key: string
   /** Whether it is of the cluster's own keys; else of the outside issuer. */
   readonly isOurs: boolean
   /** A user, or whoever the outside issuer speaks of. */
@@ -45,8 +47,10 @@ export interface NewToken
 
 /** The keys of tokens, as `tokens/` has them. */
 export interface TokenKeys {
-  /** Another number whenever a key has come or gone: what was verified before has to be verified again. */
+  /** Another number whenever a key has come or gone: what was verified before may not be trusted any more. */
   readonly generation: number
+  /** Whether the key that has signed it still counts. */
+  trusts(token: VerifiedToken): boolean
   /** No token of these keys lives longer. */
   readonly lifetimeMsMax: number
   /** Whether a token claims to be one of these issuers'; tokens of all kinds come here, and what else may come as one. */
@@ -68,10 +72,12 @@ interface Known {
   /** Who that is by the rules of this version; null: nobody yet. */
   caller: Caller | null
   version: number
+  /** Of the keys by which it was last trusted. */
+  generation: number
 }
 
 /**
- * The signed tokens that one serving thread has verified, until they expire or the keys change. What a token says is held
+ * The signed tokens that one serving thread has verified, until they expire or their key goes. What a token says is held
  * against the rules of each state anew whenever these have changed. Only good ones are remembered: bad ones, however many,
  * push nothing out.
  */
@@ -80,12 +86,11 @@ export class SignedTokens implements TokenKind {
   readonly #member: Member
   readonly #known = new Map<string, Known>()
   readonly #verifying = new Map<string, Promise<void>>()
-  #generation: number
+  #bytes = 0
 
   constructor(member: Member, keys: TokenKeys) {
     this.#member = member
     this.keys = keys
-    this.#generation = keys.generation
   }
 
   has(token: string): boolean {
@@ -94,7 +99,6 @@ export class SignedTokens implements TokenKind {
 
   /** @throws EtcdError tooManyRequests. */
   whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
-    this.#forgetOldKeys()
     if (this.#known.has(token) || !rulesNow().enabled) return null
     const verifying = this.#verifying.get(token)
     if (verifying !== undefined) return verifying
@@ -105,20 +109,12 @@ export class SignedTokens implements TokenKind {
   }
 
   async #verify(token: string, rulesNow: () => AccessRules): Promise<void> {
-    let verified: VerifiedToken | null
-    let generation: number
-    do {
-      generation = this.keys.generation
-      verified = await this.keys.verify(token)
-      // It may be the token itself for which new keys were fetched.
-    } while (generation !== this.keys.generation)
-    if (verified === null) return
-    this.#forgetOldKeys()
-    const { revision, issuedMs, id, ancestors } = verified
-    const mark = { revision, issuedMs, ids: [id, ...ancestors].map(revocationIdOf) }
-    this.#known.set(token, { token: verified, mark, caller: null, version: -1 })
-    if (this.#known.size > limits.authTokensRememberedMax) this.#known.delete(this.#known.keys().next().value!)
+    const { generation } = this.keys
+    const verified = await this.keys.verify(token)
+    if (verified === null || !this.keys.trusts(verified)) return
+    this.#remember(token, verified, generation)
     // It speaks of users that this member has not heard of yet. Whatever comes of it: the handler finds out in its turn.
+    const { revision } = verified
     if (revision !== null && revision > Number(rulesNow().revision)) await this.#member.readBarrier().catch(() => {})
   }
 
@@ -141,23 +137,41 @@ export class SignedTokens implements TokenKind {
   }
 
   #goodOne(token: string, { certificateSha256 }: Credentials): Known | null {
-    this.#forgetOldKeys()
     const known = this.#known.get(token)
     if (known === undefined) return null
-    if (Date.now() >= known.token.expiresMs) {
-      this.#known.delete(token)
+    if (Date.now() >= known.token.expiresMs || !this.#isTrusted(known)) {
+      this.#forget(token)
       return null
     }
     const { certificate } = known.token
     return certificate === null || certificate === certificateSha256 ? known : null
   }
 
-  #forgetOldKeys(): void {
-    if (this.#generation === this.keys.generation) return
-    this.#generation = this.keys.generation
-    this.#known.clear()
+  #isTrusted(known: Known): boolean {
+    const { generation } = this.keys
+    if (known.generation === generation) return true
+    known.generation = generation
+    return this.keys.trusts(known.token)
+  }
+
+  #remember(token: string, verified: VerifiedToken, generation: number): void {
+    const { revision, issuedMs, id, ancestors } = verified
+    const mark = { revision, issuedMs, ids: [id, ...ancestors].map(revocationIdOf) }
+    this.#forget(token)
+    this.#known.set(token, { token: verified, mark, caller: null, version: -1, generation })
+    this.#bytes += bytesOf(token)
+    while (this.#known.size > limits.authTokensRememberedMax || this.#bytes > limits.signedTokensRememberedBytesMax) {
+      this.#forget(this.#known.keys().next().value!)
+    }
+  }
+
+  #forget(token: string): void {
+    if (this.#known.delete(token)) this.#bytes -= bytesOf(token)
   }
 }
+
+/** Its text, and what was read of it. */
+const bytesOf = (token: string): number => 1024 + 4 * token.length
 
 /** Null if the token is nobody's by these rules: its user is gone, another one of that name, or it is void. */
 function callerBy(rules: AccessRules, view: ReadView, { token, mark }: Known): Caller | null {

@@ -36,9 +36,13 @@ export const ownClaims = {
 
 const types: ReadonlySet<unknown> = new Set([undefined, 'JWT', 'jwt', 'at+jwt', 'application/at+jwt'])
 
-/** @returns null if the token is not good, for whatever reason: neither log nor caller should learn which. */
+/**
+ * @param key thumbprint of the key that has signed it.
+ * @returns null if the token is not good, for whatever reason: neither log nor caller should learn which.
+ */
 export function readOwnClaims(
   { header, payload }: CompactToken,
+  key: string,
   expected: OwnExpectations,
   nowMs: number,
 ): VerifiedToken | null {
@@ -60,6 +64,7 @@ export function readOwnClaims(
   if (userId !== undefined && (groups !== undefined || revision === undefined)) return null
   return {
     ...times,
+    key,
     isOurs: true,
     name,
     groups: groups ?? null,
@@ -75,6 +80,7 @@ export function readOwnClaims(
 /** The same of a token of an issuer elsewhere. A `scope` is that of its own services: it says nothing here. */
 export function readOutsideClaims(
   { header, payload, signed }: CompactToken,
+  key: string,
   expected: OutsideExpectations,
   nowMs: number,
 ): VerifiedToken | null {
@@ -88,6 +94,7 @@ export function readOutsideClaims(
   if (name === null || certificate === null || groups === null || given === null) return null
   return {
     ...times,
+    key,
     isOurs: false,
     name,
     groups: groups

@@ -6,6 +6,8 @@ import { parseStrictJson } from './strict-json.ts'
 import { TokenKeyError } from './token-key-error.ts'
 
 export interface VerificationKey {
+  /** RFC 7638. */
+  readonly thumbprint: string
   /** Its `kid`; its thumbprint (RFC 7638) unless it was given another. */
   readonly id: string
   /** Whether a token may leave the id out: the key had none. */
@@ -46,6 +48,9 @@ export async function parseKeySet(text: string, source: string, whose: 'own' | '
   return keys
 }
 
+export const hasKey = (keys: KeySet, thumbprint: string): boolean =>
+  [...keys.values()].some((key) => key.thumbprint === thumbprint)
+
 /** What is published of keys: RFC 7517. */
 export const keySetText = (keys: KeySet): string =>
   `${JSON.stringify({ keys: [...keys.values()].map(({ jwk }) => jwk) }, null, 2)}\n`
@@ -56,13 +61,14 @@ export async function verificationKeyOf(
   named: { readonly id?: string | undefined; readonly algorithm?: string | undefined },
 ): Promise<VerificationKey> {
   const exported = key.export({ format: 'jwk' }) as JWK
-  const id = named.id ?? (await calculateJwkThumbprint(exported))
+  const thumbprint = await calculateJwkThumbprint(exported)
+  const id = named.id ?? thumbprint
   const algorithm = named.algorithm ?? algorithmsOf(key)[0]
   if (algorithm === undefined) throw new TokenKeyError(`no key for tokens: ${keyProblem(key, 'EdDSA')}`)
   const problem = keyProblem(key, algorithm)
   if (problem !== null || algorithm.startsWith('HS')) throw new TokenKeyError(problem ?? 'a shared secret')
   const jwk = { ...exported, kid: id, alg: algorithm, use: 'sig' }
-  return { id, isNamed: true, key, algorithms: [algorithm], jwk }
+  return { thumbprint, id, isNamed: true, key, algorithms: [algorithm], jwk }
 }
 
 function entriesOf(text: string, source: string): readonly unknown[] {

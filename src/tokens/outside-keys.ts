@@ -55,6 +55,10 @@ export class OutsideKeys {
     }
   }
 
+  get current(): KeySet {
+    return this.#keys
+  }
+
   /** Those of now; if none of them is `id`, those that the issuer has by now, if it was not asked a moment ago. */
   async withKey(id: string | null): Promise<KeySet> {
     if (this.#has(id) || this.#config.keys.kind === 'file') return this.#keys

@@ -8,7 +8,7 @@ import { type FileWatch, watchFiles } from '../security/file-watch.ts'
 import type { NewToken, TokenKeys, VerifiedToken } from '../service/signed-tokens.ts'
 import { type OwnExpectations, ownClaims, readOutsideClaims, readOwnClaims } from './claims.ts'
 import { type CompactToken, readCompact } from './compact-token.ts'
-import { type KeySet, keySetText, type VerificationKey } from './key-set.ts'
+import { hasKey, type KeySet, keySetText, type VerificationKey } from './key-set.ts'
 import { OutsideKeys } from './outside-keys.ts'
 import { type OwnKeys, readOwnKeys } from './own-keys.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -79,6 +79,10 @@ export class TokenAuthority implements TokenKeys {
     return this.#generation
   }
 
+  trusts({ isOurs, key }: VerifiedToken): boolean {
+    return hasKey(isOurs ? this.#keys.verifying : (this.#outside?.current ?? noKeys.verifying), key)
+  }
+
   get lifetimeMsMax(): number {
     return this.#own?.lifetimeMsMax ?? 0
   }
@@ -112,8 +116,8 @@ export class TokenAuthority implements TokenKeys {
     if (!(await this.#turns.run(() => isSignedBy(token, key, algorithm)))) return null
     const { outside } = this.#config
     return issuer === 'own'
-      ? readOwnClaims(read, this.#own!, Date.now())
-      : readOutsideClaims(read, outside!, Date.now())
+      ? readOwnClaims(read, key.thumbprint, this.#own!, Date.now())
+      : readOutsideClaims(read, key.thumbprint, outside!, Date.now())
   }
 
   #issuerOf({ payload }: CompactToken): 'own' | 'outside' | null {
