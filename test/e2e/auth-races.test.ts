@@ -91,6 +91,27 @@ describe('auth under races', { concurrency: false }, () => {
     }
   })
 
+  test('many guesses at once, over many connections and threads, are no more than one after the other', {
+    timeout: 60_000,
+  }, async () => {
+    const [root] = clients as [AuthClient]
+    await root.addUser('guessed', 'right')
+    const connections = Array.from({ length: 12 }, () => AuthClient.of(cluster, cluster.members[0]!))
+    try {
+      const guess = (n: number) => refusalOf(connections[n % 12]!.token('guessed', `wrong ${n}`))
+      const refusals = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(n)))
+      const looked = refusals.filter((text) => text === 'etcdserver: authentication failed, invalid user ID or password')
+      const waits = refusals.filter((text) => text === 'etcdserver: too many requests')
+      assert.equal(looked.length + waits.length, 200)
+      // Ten are free, and those that have begun when the tenth fails; then one for each wait, of 100 ms and longer.
+      assert.ok(looked.length >= 10 && looked.length <= 20, String(looked.length))
+      // The right password is good again when the wait is over.
+      await waitFor('the user gets in', () => connections[5]!.token('guessed', 'right').then(() => true))
+    } finally {
+      for (const connection of connections) connection[Symbol.dispose]()
+    }
+  })
+
   test('races 2 and 10: after a revocation is acknowledged nothing is read or written by the right that is gone', {
     timeout: 60_000,
   }, async () => {
