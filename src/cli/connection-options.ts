@@ -41,6 +41,7 @@ export const withConnection = (command: Command): Command => {
     command.addOption(new Option(flags, description).env(variable).argParser(given))
   }
   return command
+    .hook('preAction', (_, action) => preferTyped(action))
     .addOption(
       new Option('--endpoints <list>', 'where to ask, the next one if one cannot be reached')
         .env('ETCDCTL_ENDPOINTS')
@@ -55,6 +56,15 @@ export const withConnection = (command: Command): Command => {
 }
 
 const flag = (name: string, description: string): Option => new Option(name, description)
+
+/** Whoever types who calls does not mean the one of the environment as well. */
+function preferTyped(command: Command): void {
+  const ways = ['user', 'token', 'tokenFile']
+  if (!ways.some((way) => command.getOptionValueSource(way) === 'cli')) return
+  for (const way of ways) {
+    if (command.getOptionValueSource(way) === 'env') command.setOptionValue(way, undefined)
+  }
+}
 
 export interface Endpoint {
   /** host:port, an IPv6 address in brackets. */

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { Command } from 'commander'
 import { CallError, connect } from '../../../src/cli/connection.ts'
-import { type ConnectionOptions, endpointsOf, showingOf } from '../../../src/cli/connection-options.ts'
+import { type ConnectionOptions, endpointsOf, showingOf, withConnection } from '../../../src/cli/connection-options.ts'
 import { CommandError } from '../../../src/cli/failure.ts'
 import { tlsDefaults } from '../../../src/config/member-config.ts'
 import { EtcdError } from '../../../src/errors.ts'
@@ -66,6 +67,23 @@ describe('who calls', () => {
 
   test('one thing only', () => {
     assert.throws(() => showingOf({ ...defaults, user: 'ann:p', token: 't' }), /one of/)
+  })
+
+  test('what is typed counts before the environment', async (t) => {
+    const read = async (...args: string[]): Promise<ConnectionOptions> => {
+      let read: ConnectionOptions = defaults
+      const command = withConnection(new Command()).action((options: ConnectionOptions) => {
+        read = options
+      })
+      await command.parseAsync(args, { from: 'user' })
+      return read
+    }
+    t.after(() => delete process.env.ETCDCTL_USER)
+    process.env.ETCDCTL_USER = 'ann:p'
+    assert.equal(showingOf(await read()).kind, 'login')
+    assert.deepEqual(showingOf(await read('--token', 't')), { kind: 'token', token: 't' })
+    assert.deepEqual(showingOf(await read('--user', 'bob:q')), { kind: 'login', name: 'bob', password: 'q' })
+    assert.throws(() => showingOf({ ...defaults, user: 'ann:p', tokenFile: 'f' }), /one of/)
   })
 
   test('a token comes from a file, which a refusal does not quote', (t) => {
