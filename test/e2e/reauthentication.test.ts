@@ -83,7 +83,7 @@ describe('clients with passwords', () => {
   })
 
   test('a lock of etcdctl’s outlives the token of whoever holds it', async () => {
-    const held = ours.etcdctl.start('lock', 'a/lock', '--ttl=3', asAnn)
+    const held = ours.etcdctl.start('lock', 'a/lock', '--ttl=5', asAnn)
     try {
       await held.waitForOutput('a/lock/')
       for (let n = 0; n < 2; n++) await untilTokensEnd()
