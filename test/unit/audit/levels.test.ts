@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { defaultPolicy, levelsOfMethod } from '../../../src/audit/levels.ts'
 import { matcher } from '../../../src/audit/pattern.ts'
@@ -116,3 +117,13 @@ for (const [name, yaml, want] of [
     )
   })
 }
+
+test('the rules to start from are good ones', () => {
+  const { rules } = parseAuditPolicy(readFileSync(new URL('../../../audit/rules.yaml', import.meta.url), 'utf8'))
+  const levelOf = (method: string, user: string, operation: Operation | null): string =>
+    levelsOfMethod({ rules, default: 'keys' }, method)({ user, verdict: 'allowed', operation })
+  assert.equal(levelOf(range, 'alice', reads('/shared/a')), 'metadata')
+  assert.equal(levelOf(range, 'alice', reads('/shared/', '/z')), 'keys')
+  assert.equal(levelOf(range, 'alice', reads('/', '/z')), 'keys')
+  assert.equal(levelOf(status, 'monitor-1', null), 'none')
+})
