@@ -38,7 +38,7 @@ export class Etcdctl {
 
   /** Starts something that goes on, such as `watch` or `lease keep-alive`. */
   start(...args: string[]): EtcdctlStream {
-    return new EtcdctlStream([...this.#args, ...args])
+    return new EtcdctlStream([...this.#args, ...patience, ...args])
   }
 }
 
