@@ -58,8 +58,8 @@ describe('etcdctl about members', () => {
     const running = etcdctl.start('check', 'perf', '--load=s')
     try {
       await waitFor('its keys are there', async () => {
-        const keys = await etcdctl.ok('get', '/etcdctl-check-perf/', '--prefix', '--keys-only', '--limit=200')
-        return keys.split('\n').filter((line) => line !== '').length === 200
+        const keys = await etcdctl.ok('get', '/etcdctl-check-perf/', '--prefix', '--keys-only', '--limit=50')
+        return keys.split('\n').filter((line) => line !== '').length === 50
       })
       assert.doesNotMatch(running.output, /FAIL|error/i)
     } finally {
