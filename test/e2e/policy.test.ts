@@ -100,23 +100,30 @@ describe('policies on three members', () => {
 
   test('a file is checked and tested without a cluster', { timeout: 60_000 }, async () => {
     const good = file('basic', basic)
-    const local = (...args: string[]): Promise<Ran> => run(leasehold, ['policy', ...args])
-    assert.match(await expectExit(local('check', good), 0), /errors: 0, warnings: 0/)
-    assert.match(await expectExit(local('test', good), 0), /1 of 1 cases passed/)
     const bad = file('bad', basic.replace('login: password }', 'login: password, password: secret }'))
-    assert.match(
-      await refusal(local('check', bad)),
-      /bad\.yaml:\d+:\d+: error: there is no "password" in entry 1 of users/,
-    )
     const wide = file('wide', policyOf('all: true').replace('roles: [reader] }\ncases', 'roles: [app] }\ncases'))
-    assert.match((await local('check', wide)).stdout, /error all-keys-to-group: .*oidc:team/)
     const failing = file('failing', basic.replace('expect: deny', 'expect: allow'))
+    const local = (...args: string[]): Promise<Ran> => run(leasehold, ['policy', ...args])
+    const { admin } = identities
+    const [checked, tested, checkedBad, checkedWide, tested2, appliedFailing, appliedWide] = await Promise.all([
+      expectExit(local('check', good), 0),
+      expectExit(local('test', good), 0),
+      refusal(local('check', bad)),
+      expectExit(local('check', wide), 1),
+      expectExit(local('test', good, failing), 1),
+      refusal(policy(admin, ['apply', failing])),
+      refusal(policy(admin, ['apply', wide])),
+    ])
+    assert.match(checked, /errors: 0, warnings: 0/)
+    assert.match(tested, /1 of 1 cases passed/)
+    assert.match(checkedBad, /bad\.yaml:\d+:\d+: error: there is no "password" in entry 1 of users/)
+    assert.match(checkedWide, /error all-keys-to-group: .*oidc:team/)
     assert.match(
-      await expectExit(local('test', failing), 1),
-      /failed: user "reader" write key "\/app\/x": expected allow, got deny/,
+      tested2,
+      /basic\.yaml: 1 of 1 cases passed\n.*failed: user "reader" write key "\/app\/x": expected allow, got deny/,
     )
-    assert.match(await refusal(policy(identities.admin, ['apply', failing])), /fails its own cases/)
-    assert.match(await refusal(policy(identities.admin, ['apply', wide])), /--accept all-keys-to-group/)
+    assert.match(appliedFailing, /fails its own cases/)
+    assert.match(appliedWide, /--accept all-keys-to-group/)
   })
 
   test('applied to a cluster without rules, it is what etcdctl sees and may', { timeout: 60_000 }, async () => {
@@ -194,11 +201,17 @@ describe('policies on three members', () => {
   test('an export is a policy that changes nothing, and the same on every member', { timeout: 60_000 }, async () => {
     const { auditor, admin } = identities
     const exported = await expectExit(policy(auditor, ['export']), 0)
-    for (const { clientUrl } of cluster.members) {
-      const { caFile, certFile, keyFile } = auditor
-      const connection = ['--endpoints', clientUrl, '--cacert', caFile, '--cert', certFile, '--key', keyFile]
-      assert.equal((await run(leasehold, ['policy', 'export', ...connection])).stdout, exported)
-    }
+    const { caFile, certFile, keyFile } = auditor
+    const each = await Promise.all(
+      cluster.members.map(({ clientUrl }) => {
+        const connection = ['--endpoints', clientUrl, '--cacert', caFile, '--cert', certFile, '--key', keyFile]
+        return run(leasehold, ['policy', 'export', ...connection])
+      }),
+    )
+    assert.deepEqual(
+      each.map(({ stdout }) => stdout),
+      [exported, exported, exported],
+    )
     const path = file('exported', exported)
     assert.equal(await expectExit(policy(auditor, ['diff', path, '--prune']), 0), '')
     await expectExit(policy(admin, ['apply', file('other', policyOf('prefix: /app2/'))]), 0)

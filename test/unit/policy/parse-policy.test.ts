@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { limits } from '../../../src/base/limits.ts'
 import { parsePolicy } from '../../../src/policy/parse-policy.ts'
 import { PolicyError } from '../../../src/policy/problem.ts'
@@ -280,4 +281,54 @@ test('deep nesting, many keys and long chains of roles are refused or read in bo
   const tooMany = problemsOf(`version: 1\nroles:\n${chain('- {name: r9999}\n- {name: x}\n')}`)
   assert.deepEqual(tooMany, ['3:1 roles has more than 10000 entries'])
   assert.ok(performance.now() - began < 60_000)
+})
+
+test('whatever is done to a policy, it is read or refused, never anything else', () => {
+  const good = Buffer.from(
+    withRole('{allow: [read, write], prefix: /app/}') + withUser('{name: u, login: password, roles: [r]}').slice(11),
+  )
+  assert.deepEqual(problemsOf(good), [])
+  const scraps = [
+    '&a ',
+    '*a',
+    '!!str ',
+    '? ',
+    '- ',
+    '{',
+    '}',
+    '[',
+    ']',
+    ':',
+    '#',
+    '"',
+    "'",
+    '|\n',
+    '>\n',
+    '%',
+    '---\n',
+    '\t',
+    '\u0000',
+    '~',
+    '<<: ',
+  ]
+  const edits = fc.array(
+    fc.record({
+      at: fc.nat(good.length),
+      deleted: fc.nat(3),
+      inserted: fc.oneof(fc.constantFrom(...scraps), fc.string({ maxLength: 3 })).map((text) => Buffer.from(text)),
+    }),
+    { minLength: 1, maxLength: 5 },
+  )
+  let refused = 0
+  fc.assert(
+    fc.property(edits, (all) => {
+      let file = good
+      for (const { at, deleted, inserted } of all) {
+        file = Buffer.concat([file.subarray(0, at), inserted, file.subarray(at + deleted)])
+      }
+      if (problemsOf(file).length > 0) refused++
+    }),
+    { numRuns: 3000 },
+  )
+  assert.ok(refused > 1000)
 })
