@@ -17,6 +17,8 @@ import {
 export const userNames = ['root', 'ann', 'bob', 'cy'] as const
 export const certificateNames = [...userNames, 'nobody'] as const
 const roleNames = ['r1', 'r2', 'r3']
+/** Few, so that keys of several users meet in one. */
+const leasesMax = 2
 /** What may be attached to leases; what writes in the background leaves these alone. */
 export const leasedKeys: readonly string[] = ['a', 'b', 'c\0']
 export const backgroundKeys: readonly string[] = namedKeys.filter((key) => !leasedKeys.includes(key))
@@ -53,7 +55,9 @@ export class RandomRequests {
     for (const role of roleNames) yield { kind: 'addRole', role }
     yield { kind: 'grantPermission', role: 'r1', range: { key: 'a', end: 'c' }, as: 'readwrite' }
     yield { kind: 'grantPermission', role: 'r2', range: { key: 'b', end: '\0' }, as: 'read' }
+    yield { kind: 'grantPermission', role: 'r3', range: { key: 'b', end: 'd' }, as: 'readwrite' }
     yield { kind: 'grantRole', user: 'ann', role: 'r1' }
+    yield { kind: 'grantRole', user: 'cy', role: 'r3' }
     yield { kind: 'grantRole', user: 'bob', role: 'r2' }
     yield { kind: 'enable' }
   }
@@ -181,9 +185,11 @@ export class RandomRequests {
     const dice = this.#dice
     const roll = dice.below(100)
     if (!this.#beyondEtcd) return this.#requestOfEtcd(roll)
-    if (roll < 66) return this.op(leases)
-    if (roll < 69 || (roll < 82 && leases.length === 0)) return { kind: 'leaseGrant', lease: ++this.#leases }
-    if (roll < 73) return { kind: 'leaseRevoke', lease: dice.pick(leases) }
+    // Of who may write the key, few may write all keys of the lease.
+    if (roll < 16 && leases.length > 0) return this.#put(dice.pick(leasedKeys), leases)
+    if (roll < 66 || (roll < 70 && leases.length >= leasesMax)) return this.op(leases)
+    if (roll < 70 || (roll < 82 && leases.length === 0)) return { kind: 'leaseGrant', lease: ++this.#leases }
+    if (roll < 72) return { kind: 'leaseRevoke', lease: dice.pick(leases) }
     if (roll < 82) return { kind: 'leaseKeys', lease: dice.pick(leases) }
     if (roll < 86) return { kind: 'userGet', user: dice.pick(userNames) }
     if (roll < 90) return { kind: 'roleGet', role: dice.pick(roleNames) }
@@ -201,8 +207,8 @@ export class RandomRequests {
   /** One operation on keys that is carried out if it is allowed. */
   op(leases: readonly number[]): Op {
     const roll = this.#dice.below(100)
-    if (roll < 40) return this.#get()
-    const keys = leases.length > 0 && this.#dice.chance(0.4) ? leasedKeys : namedKeys
+    if (roll < (leases.length > 0 ? 30 : 40)) return this.#get()
+    const keys = leases.length > 0 && this.#dice.chance(0.6) ? leasedKeys : namedKeys
     if (roll < 68) return this.#put(this.#dice.pick(keys), leases)
     return roll < 80 ? this.#delete() : this.#txn(leases, this.#dice.shuffle(namedKeys), 0)
   }
@@ -216,7 +222,7 @@ export class RandomRequests {
   }
 
   #put(key: string, leases: readonly number[]): Extract<Op, { kind: 'put' }> {
-    const lease = leasedKeys.includes(key) && leases.length > 0 && this.#dice.chance(0.6)
+    const lease = leasedKeys.includes(key) && leases.length > 0 && this.#dice.chance(0.8)
     return {
       kind: 'put',
       key,
