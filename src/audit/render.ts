@@ -21,14 +21,15 @@ export function timeText(nowMs: number): string {
 
 const plain = /^[ !#-[\]-~]*$/
 
-/** Names and the like. What would need a second look to be read (control characters, bidirectional marks) is escaped. */
-export function textJson(text: string): string {
-  if (plain.test(text)) return `"${text}"`
-  return JSON.stringify(text).replace(
+/** JSON in which what changes how a text is shown (control characters, bidirectional marks) is escaped, too. */
+export const visible = (json: string): string =>
+  json.replace(
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
-}
+
+/** Names and the like. */
+export const textJson = (text: string): string => (plain.test(text) ? `"${text}"` : visible(JSON.stringify(text)))
 
 /** A range in the form of `RangeSpec`. Of one with a key that is too long, the beginning of the key, and the rest as a hash. */
 export function rangeJson(range: KeyRange): string {
@@ -39,7 +40,7 @@ export function rangeJson(range: KeyRange): string {
     const text = latin1(start)
     if (plain.test(text)) return `{"key":"${text}"}`
   }
-  return textSafe(JSON.stringify(rangeSpecOf(range)))
+  return visible(JSON.stringify(rangeSpecOf(range)))
 }
 
 function longRangeJson({ start, end, isPoint }: KeyRange): string {
@@ -51,12 +52,6 @@ function longRangeJson({ start, end, isPoint }: KeyRange): string {
   if (isPoint) return JSON.stringify({ long: true, key: cut(start) })
   return JSON.stringify({ long: true, from: cut(start), ...(end === null ? {} : { to: cut(end) }) })
 }
-
-const textSafe = (json: string): string =>
-  json.replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 
 const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { TrailFollower } from '../audit/follow.ts'
 import { matcher } from '../audit/pattern.ts'
+import { visible } from '../audit/render.ts'
 import { beginPrefix, sealPrefix } from '../audit/seal.ts'
 import { readTrailFolder } from '../audit/trail-folder.ts'
 import { CommandError } from './failure.ts'
@@ -86,7 +87,7 @@ function textOf(record: AuditRecord): string {
     record
   if (method === undefined) {
     const { kind: _, time: __, ...rest } = record
-    return `${time} ${kind} ${JSON.stringify(rest)}\n`
+    return `${visible(`${time} ${kind} ${JSON.stringify(rest)}`)}\n`
   }
   const names = (certificate as { readonly names?: unknown } | undefined)?.names
   const parts = [
@@ -106,5 +107,5 @@ function textOf(record: AuditRecord): string {
     code ?? '',
     ms === undefined ? '' : `${ms} ms`,
   ]
-  return `${parts.filter((part) => part !== '').join(' ')}\n`
+  return `${visible(parts.filter((part) => part !== '').join(' '))}\n`
 }

@@ -39,12 +39,21 @@ export async function proposeFor(
 ): Promise<Outcome> {
   const { audit = null } = call
   if (audit === null) return member.propose(kind, request, caller)
-  const recorded = audit.persisted()
-  if (recorded !== null && !(await recorded)) throw new StatusError(Code.Unavailable, unrecorded)
+  await recordFirst(call)
   const outcome = await member.propose(kind, request, caller)
   if (outcome.ok) audit.answeredAt(outcome.revision)
   else if (denials.has(outcome.reason)) audit.deniedAtApply(outcome.reason)
   return outcome
+}
+
+/**
+ * Returns when what has been decided about the call is in the audit trail, where that is required before it has an effect.
+ *
+ * @throws StatusError
+ */
+export async function recordFirst({ audit = null }: Call): Promise<void> {
+  const recorded = audit?.persisted() ?? null
+  if (recorded !== null && !(await recorded)) throw new StatusError(Code.Unavailable, unrecorded)
 }
 
 const unrecorded = 'leasehold: the audit trail cannot record this change, so it is not made'

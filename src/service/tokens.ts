@@ -1,3 +1,4 @@
+import { issuedJson } from '../audit/issued-json.ts'
 import type { Caller } from '../auth/caller.ts'
 import { known, root } from '../auth/operation.ts'
 import { wireRangeOf } from '../auth/range-spec.ts'
@@ -20,8 +21,8 @@ import { accessOf, requireAccess } from './access.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
-import { respond } from './respond.ts'
-import type { NewToken, TokenKeys } from './signed-tokens.ts'
+import { recordFirst, respond } from './respond.ts'
+import { type NewToken, revocationIdOf, type TokenKeys } from './signed-tokens.ts'
 import { StatusError } from './status-error.ts'
 
 /** Tokens that can do less than their user; ending them is in `token-revocation.ts`. */
@@ -42,6 +43,8 @@ export async function tokenIssue(member: Member, bytes: Uint8Array, call: Call):
   if (signed.token.length > limits.authTokenBytesMax) {
     throw new StatusError(Code.InvalidArgument, 'tokens: it would be longer than any that is taken')
   }
+  call.audit?.detail(issuedJson({ ...token, id: revocationIdOf(signed.id) }))
+  await recordFirst(call)
   const expires_ms = BigInt(token.expiresMs)
   const body = TokenIssueResponse.encode({ header: undefined, ...signed, expires_ms }).finish()
   return respond(member, member.revision(), body)

@@ -204,3 +204,13 @@ test('the dependencies of package.json are those that are imported', () => {
   const undeclared = [...new Set(libraries)].filter((name) => !Object.hasOwn(manifest.dependencies, name))
   assert.deepEqual(undeclared, [])
 })
+
+/** What no client asked for: a token that is in use gets more time. */
+const ownProposals = ['service/known-tokens.ts', 'service/respond.ts']
+
+test('what clients ask to be changed is proposed by way of the audit trail', () => {
+  const proposers = files
+    .filter((path) => ['service', 'grpc', 'http'].includes(partOf(path)))
+    .filter((path) => /\.propose\(/.test(readFileSync(join(src, path), 'utf8')))
+  assert.deepEqual(proposers, ownProposals)
+})
