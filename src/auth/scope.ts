@@ -96,7 +96,7 @@ function parseEntry(value: unknown): ScopeEntry {
 }
 
 /** What `parseScope` reads. */
-export const scopeClaim = ({ entries }: Scope): object[] =>
+export const scopeClaim = ({ entries }: Pick<Scope, 'entries'>): object[] =>
   entries.map(({ verbs, range }) => ({ verbs, ...(range === null ? {} : rangeSpecOf(range)) }))
 
 /** Whether all that `inner` allows is allowed by `outer`, too. */

@@ -1,11 +1,11 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { wireRangeOf } from '../auth/range-spec.ts'
-import type { Scope, ScopeEntry } from '../auth/scope.ts'
+import type { Scope } from '../auth/scope.ts'
+import { wireOfScopeEntry } from '../auth/scope-wire.ts'
 import { isSha256Text } from '../base/sha256-text.ts'
 import { readSigningKey } from '../tokens/signing-key.ts'
 import { signToken } from '../tokens/token-authority.ts'
-import { TokenIssueRequest, TokenIssueResponse, type ScopeEntry as WireScopeEntry } from '../wire/gen/leasehold.ts'
+import { TokenIssueRequest, TokenIssueResponse } from '../wire/gen/leasehold.ts'
 import { connect } from './connection.ts'
 import { type ConnectionOptions, durationOf } from './connection-options.ts'
 import { CommandError } from './failure.ts'
@@ -53,7 +53,7 @@ async function byCluster(options: IssueOptions, scope: Scope | null): Promise<Is
     throw new CommandError('--audience goes with --signing-key: a member knows its own')
   const request = TokenIssueRequest.encode({
     user: options.for ?? '',
-    scope: scope === null ? [] : scope.entries.map(wireEntryOf),
+    scope: scope === null ? [] : scope.entries.map(wireOfScopeEntry),
     ttl_seconds: options.ttl === undefined ? 0n : BigInt(ttlSecondsOf(options.ttl)),
     bind_to_certificate: options.bind === true,
     certificate_sha256: options.bindTo === undefined ? '' : thumbprintOf(options.bindTo),
@@ -96,13 +96,6 @@ function ttlSecondsOf(text: string): number {
   if (seconds < 1) throw new CommandError(`--ttl: ${text} is less than a second`)
   return seconds
 }
-
-const noBytes = new Uint8Array(0)
-
-const wireEntryOf = ({ verbs, range }: ScopeEntry): WireScopeEntry => ({
-  verbs: [...verbs],
-  ...(range === null ? { key: noBytes, range_end: noBytes } : wireRangeOf(range)),
-})
 
 /** Of a certificate in a file, or as it is given. @throws CommandError */
 function thumbprintOf(text: string): string {

@@ -1,5 +1,5 @@
-import { rangeSpecOf } from '../auth/range-spec.ts'
-import { rangeFromWire } from '../base/key-range.ts'
+import { scopeClaim } from '../auth/scope.ts'
+import { scopeEntryOfWire } from '../auth/scope-wire.ts'
 import { WhoAmIRequest, WhoAmIResponse } from '../wire/gen/leasehold.ts'
 import { auditIdOf } from './audit-id.ts'
 import { connect } from './connection.ts'
@@ -23,10 +23,7 @@ export async function tokenWhoAmI({ json, ...options }: ConnectionOptions & { js
 /** What there is to say; fields without a value are left out. */
 function describe(response: WhoAmIResponse): Readonly<Record<string, unknown>> {
   const { user, groups, roles, token_id, expires_ms, certificate_name } = response
-  const scope = response.scope.map(({ verbs, key, range_end }) => ({
-    verbs,
-    ...(key.length === 0 && range_end.length === 0 ? {} : rangeSpecOf(rangeFromWire(key, range_end))),
-  }))
+  const scope = scopeClaim({ entries: response.scope.map(scopeEntryOfWire) })
   return {
     user: user === '' ? null : user,
     ...(groups.length === 0 ? {} : { groups }),

@@ -1,9 +1,8 @@
 import { issuedJson } from '../audit/issued-json.ts'
 import type { Caller } from '../auth/caller.ts'
 import { known, root } from '../auth/operation.ts'
-import { wireRangeOf } from '../auth/range-spec.ts'
-import { type Scope, type ScopeEntry, ScopeError, type ScopeVerb, scopeCovers, scopeOf } from '../auth/scope.ts'
-import { rangeFromWire } from '../base/key-range.ts'
+import { type Scope, ScopeError, scopeCovers, scopeOf } from '../auth/scope.ts'
+import { scopeEntryOfWire, wireOfScopeEntry } from '../auth/scope-wire.ts'
 import { limits } from '../base/limits.ts'
 import { isSha256Text } from '../base/sha256-text.ts'
 import { Code, EtcdError } from '../errors.ts'
@@ -110,17 +109,12 @@ function narrowed(outer: Scope | null, asked: Scope | null): Scope | null {
 
 function askedScope(entries: readonly WireScopeEntry[]): Scope {
   try {
-    return scopeOf(entries.map(entryOf))
+    return scopeOf(entries.map(scopeEntryOfWire))
   } catch (error) {
     if (error instanceof ScopeError) throw new StatusError(Code.InvalidArgument, `tokens: ${error.message}`)
     throw error
   }
 }
-
-const entryOf = ({ verbs, key, range_end }: WireScopeEntry): ScopeEntry => ({
-  verbs: [...new Set(verbs)] as ScopeVerb[],
-  range: key.length === 0 && range_end.length === 0 ? null : rangeFromWire(key, range_end),
-})
 
 /** @param bound to which the caller's own token is: what comes of it is not to be had by others. */
 function bindingOf(request: TokenIssueRequest, { credentials }: Call, bound: string | null): string | null {
@@ -180,7 +174,7 @@ export function whoAmI(member: Member, bytes: Uint8Array, call: Call): Uint8Arra
       groups: caller.kind === 'groups' ? [...caller.groups] : [],
       roles: [...(rights?.roles ?? [])],
       is_scoped: scope !== null,
-      scope: scope === null ? [] : scope.entries.map(wireEntryOf),
+      scope: scope === null ? [] : scope.entries.map(wireOfScopeEntry),
       token_id: shown?.signed?.id ?? '',
       expires_ms: BigInt(shown?.expiresMs ?? 0),
       certificate_name: (call.credentials !== 'member' && call.credentials.certificateName) || '',
@@ -188,10 +182,3 @@ export function whoAmI(member: Member, bytes: Uint8Array, call: Call): Uint8Arra
     return respond(member, member.revision(), body)
   })
 }
-
-const noBytes = new Uint8Array(0)
-
-const wireEntryOf = ({ verbs, range }: ScopeEntry): WireScopeEntry => ({
-  verbs: [...verbs],
-  ...(range === null ? { key: noBytes, range_end: noBytes } : wireRangeOf(range)),
-})

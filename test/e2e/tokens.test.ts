@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { credentials, type ServiceError } from '@grpc/grpc-js'
-import { PutRequest, RangeRequest, WatchRequest, WatchResponse } from '../../src/wire/gen/rpc.ts'
+import { PutRequest, RangeRequest, WatchCreateRequest, WatchRequest, WatchResponse } from '../../src/wire/gen/rpc.ts'
 import type { Identity } from '../support/certificates.ts'
 import { TestCluster } from '../support/cluster.ts'
 import { bytes, putRequest, rangeRequest } from '../support/commands.ts'
@@ -204,25 +204,8 @@ test('signed tokens on three members', async (t) => {
       const seen: WatchResponse[] = []
       stream.on('data', (message: Buffer) => seen.push(WatchResponse.decode(message)))
       stream.on('error', () => {})
-      const create_request = { ...WatchRequest.decode(bytes('')), key: bytes('/app/a'), range_end: bytes('') }
-      stream.write(
-        Buffer.from(
-          WatchRequest.encode({
-            request_union: {
-              $case: 'create_request',
-              value: {
-                ...create_request,
-                start_revision: 0n,
-                progress_notify: false,
-                filters: [],
-                prev_kv: false,
-                watch_id: 0n,
-                fragment: false,
-              },
-            },
-          }).finish(),
-        ),
-      )
+      const value = { ...WatchCreateRequest.decode(new Uint8Array(0)), key: bytes('/app/a') }
+      stream.write(Buffer.from(WatchRequest.encode({ request_union: { $case: 'create_request', value } }).finish()))
       return { seen, client }
     })
     try {
