@@ -61,7 +61,7 @@ function readRange(call: Call, member: Member, request: RangeRequest): Promise<A
 
 /** A read that may take many turns: whoever lost the right to it meanwhile is not shown what was read. */
 function readFor(member: Member, call: Call, needed: () => Operation, reading: Reading): Promise<Answer> | Answer {
-  return readInSteps(member, call, function* (view): ReturnType<Reading> {
+  return readInSteps(member, call, needed, function* (view): ReturnType<Reading> {
     requireAccess(member, view, call, needed)
     const result = yield* reading(view)
     admit(member, call, needed)

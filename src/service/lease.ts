@@ -75,7 +75,7 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: C
   if (!request.keys || times.ttlSeconds < 0) return respond(member, member.revision(), withoutKeys)
   await member.readBarrier()
   refuseEnded(call)
-  return readInSteps(member, call, function* (view): ReturnType<Reading> {
+  return readInSteps(member, call, needed, function* (view): ReturnType<Reading> {
     requireAccess(member, view, call, needed)
     const body = new Pieces()
     body.add(withoutKeys)
@@ -100,20 +100,25 @@ export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call)
   admit(member, call, () => usingLeases)
   const expiries = member.leader() === noMember ? null : await member.leaseExpiries()
   refuseEnded(call)
-  return readInSteps(member, call, function* (view): ReturnType<Reading> {
-    const isShown = shownTo(member, view, call)
-    const ids = expiries === null ? listLeases(view).map(({ id }) => id) : yield* idsByExpiry(expiries)
-    const body = new Pieces()
-    const pace = new Pace()
-    for (const id of ids) {
-      const field = isShown(id) ? leaseStatusField(id) : emptyBytes
-      if (field.length > 0) body.add(field)
-      if (!pace.isOver(0, field.length)) continue
-      body.pack()
-      yield pace.next()
-    }
-    return { body, revision: getRevision(view) }
-  })
+  return readInSteps(
+    member,
+    call,
+    () => usingLeases,
+    function* (view): ReturnType<Reading> {
+      const isShown = shownTo(member, view, call)
+      const ids = expiries === null ? listLeases(view).map(({ id }) => id) : yield* idsByExpiry(expiries)
+      const body = new Pieces()
+      const pace = new Pace()
+      for (const id of ids) {
+        const field = isShown(id) ? leaseStatusField(id) : emptyBytes
+        if (field.length > 0) body.add(field)
+        if (!pace.isOver(0, field.length)) continue
+        body.pack()
+        yield pace.next()
+      }
+      return { body, revision: getRevision(view) }
+    },
+  )
 }
 
 /** Tells the leases whose keys the caller may all read. @throws EtcdError if it may not ask any more. */

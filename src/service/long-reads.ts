@@ -1,3 +1,4 @@
+import { type Operation, open } from '../auth/operation.ts'
 import type { Revision } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { Code, EtcdError } from '../errors.ts'
@@ -6,6 +7,7 @@ import type { ReadView } from '../mvcc/view.ts'
 import type { Pieces } from '../wire/pieces.ts'
 import { type Answer, LongAnswer } from './answer.ts'
 import type { Call } from './call.ts'
+import { type HeldCall, liveCallsOf } from './live-calls.ts'
 import type { HeldView, Member } from './member.ts'
 import { headerOf, respond } from './respond.ts'
 import { StatusError } from './status-error.ts'
@@ -34,10 +36,17 @@ const realTurns: Turns = {
   },
 }
 
-/** One read that takes more than a turn. */
-interface LongRead {
+interface Wanted {
   readonly call: Call
   readonly reading: Reading
+  /** What the caller must be allowed for as long as it goes on. */
+  readonly needed: () => Operation
+}
+
+const nothing = (): Operation => open
+
+/** One read that takes more than a turn. */
+interface LongRead extends Wanted {
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
 }
@@ -107,20 +116,23 @@ export class LongReads {
   }
 
   /**
-   * @throws EtcdError tooManyRequests; timeout for a read that takes longer than `limits.longReadAgeMsMax`; what `reading`
+   * A read whose caller may no longer ends when that comes about.
+   *
+   * @throws EtcdError tooManyRequests; what the caller is refused with; timeout for a read that takes longer than `limits.longReadAgeMsMax`; what `reading`
    *   throws. StatusError ResourceExhausted for an answer above `limits.responseBytesMax`.
    */
-  read(call: Call, reading: Reading): Answer | Promise<Answer> {
-    if (this.#coming.length === 0 && this.#hasTimeInTurn()) return this.#beginNow(call, reading)
+  read(call: Call, reading: Reading, needed = nothing): Answer | Promise<Answer> {
+    const wanted: Wanted = { call, reading, needed }
+    if (this.#coming.length === 0 && this.#hasTimeInTurn()) return this.#beginNow(wanted)
     if (this.#coming.length >= limits.readsComingMax) return Promise.reject(new EtcdError('tooManyRequests'))
     return new Promise((resolve, reject) => {
-      this.#coming.push({ call, reading, resolve, reject })
+      this.#coming.push({ ...wanted, resolve, reject })
     })
   }
 
-  #beginNow(call: Call, reading: Reading): Answer | Promise<Answer> {
+  #beginNow(wanted: Wanted): Answer | Promise<Answer> {
     const beganMs = this.#turns.nowMs()
-    const read = new Running(this.#member.holdView(), reading, beganMs)
+    const read = new Running(this.#member.holdView(), wanted.reading, beganMs)
     try {
       let result = read.step()
       while (result === null && this.#turns.nowMs() - beganMs < limits.readBeginMs) {
@@ -136,7 +148,7 @@ export class LongReads {
       read.close()
       throw error
     }
-    return this.#goOnLater(call, reading, read)
+    return this.#goOnLater(wanted, read)
   }
 
   #hasTimeInTurn(): boolean {
@@ -155,10 +167,11 @@ export class LongReads {
     const coming = this.#coming
     let begun = 0
     while (begun < coming.length && this.#hasTimeInTurn()) {
-      const { call, reading, resolve, reject } = coming[begun++]!
+      const wanted = coming[begun++]!
+      const { resolve, reject } = wanted
       try {
-        if (call.ended) throw new StatusError(Code.Canceled, 'context canceled')
-        const answer = this.#beginNow(call, reading)
+        if (wanted.call.ended) throw new StatusError(Code.Canceled, 'context canceled')
+        const answer = this.#beginNow(wanted)
         if (answer instanceof Promise) answer.then(resolve, reject)
         else resolve(answer)
       } catch (error) {
@@ -168,9 +181,17 @@ export class LongReads {
     this.#coming = coming.slice(begun)
   }
 
-  #goOnLater(call: Call, reading: Reading, begun: Running): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const read: LongRead = { call, reading, resolve, reject }
+  #goOnLater({ call, reading, needed }: Wanted, begun: Running): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const read: LongRead = { call, reading, needed, resolve, reject }
+    let held: HeldCall
+    try {
+      held = liveCallsOf(this.#member).hold(call, needed, (error) => this.#stop(read, error))
+    } catch (error) {
+      begun.close()
+      return Promise.reject(error)
+    }
+    try {
       if (this.#hasRoom) this.#enter(read, begun)
       else {
         // What waits holds nothing, and begins anew.
@@ -178,8 +199,13 @@ export class LongReads {
         if (this.#waiting.size >= limits.longReadsWaitingMax) throw new EtcdError('tooManyRequests')
         this.#waiting.add(read)
       }
-      call.onEnd(() => this.#stop(read))
-    })
+    } catch (error) {
+      held.release()
+      return Promise.reject(error)
+    }
+    // The call is over: nobody reads the refusal.
+    call.onEnd(() => this.#stop(read, new StatusError(Code.Canceled, 'context canceled')))
+    return promise.finally(() => held.release())
   }
 
   get #hasRoom(): boolean {
@@ -201,9 +227,7 @@ export class LongReads {
     this.#schedule()
   }
 
-  /** The call is over: nobody reads the refusal. */
-  #stop(read: LongRead): void {
-    const refusal = new StatusError(Code.Canceled, 'context canceled')
+  #stop(read: LongRead, refusal: EtcdError | StatusError): void {
     if (this.#waiting.delete(read)) return read.reject(refusal)
     for (const [running, each] of this.#running) {
       if (each !== read) continue
@@ -297,12 +321,17 @@ function checkSize({ bytes }: Running): void {
 
 const ofMember = new WeakMap<Member, LongReads>()
 
-/** Reads for a call of this member's: see `LongReads.read`. */
-export function readInSteps(member: Member, call: Call, reading: Reading): Answer | Promise<Answer> {
+/** Reads for a call of this member's, by somebody who has been found to have what is needed: see `LongReads.read`. */
+export function readInSteps(
+  member: Member,
+  call: Call,
+  needed: () => Operation,
+  reading: Reading,
+): Answer | Promise<Answer> {
   let reads = ofMember.get(member)
   if (reads === undefined) {
     reads = new LongReads(member)
     ofMember.set(member, reads)
   }
-  return reads.read(call, reading)
+  return reads.read(call, reading, needed)
 }

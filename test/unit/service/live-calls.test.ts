@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memberCaller } from '../../../src/auth/caller.ts'
 import type { RuleChange } from '../../../src/auth/change.ts'
+import { reading } from '../../../src/auth/operation.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { EtcdError } from '../../../src/errors.ts'
 import type { Call } from '../../../src/service/call.ts'
@@ -12,6 +13,7 @@ import { leaseGrant } from '../../../src/service/lease.ts'
 import { leaseKeepAlive } from '../../../src/service/lease-keep-alive.ts'
 import { liveCallsOf } from '../../../src/service/live-calls.ts'
 import { lock } from '../../../src/service/lock.ts'
+import { LongReads } from '../../../src/service/long-reads.ts'
 import { TurnQueue } from '../../../src/service/turn-queue.ts'
 import { createWatchService } from '../../../src/service/watch.ts'
 import { CampaignRequest, LeaderRequest } from '../../../src/wire/gen/election.ts'
@@ -177,6 +179,28 @@ test('a login token that merely expires ends nothing that was begun with it', as
   await waitFor('the lease is kept on', () => kept.written.length === 2)
   await member.propose('leaseRevoke', LeaseRevokeRequest.encode({ ID: bobs }).finish(), memberCaller)
   await within('the turn comes', turn)
+})
+
+test('a read of many turns ends in the one in which its caller loses the right to it', async () => {
+  const { member } = await setUp()
+  const range = { start: bytes('q/'), end: bytes('q0'), isPoint: false }
+  const readOf = (name: string): Promise<string> => {
+    let nowMs = 0
+    const reads = new LongReads(member, { nowMs: () => nowMs, nextTurn: () => {} })
+    const endless = function* (): Generator<number, never> {
+      for (;;) {
+        nowMs++
+        yield 1
+      }
+    }
+    return refusal(Promise.resolve(reads.read(as(name), endless, () => reading(range))))
+  }
+  const [anns, bobs] = [readOf('ann'), readOf('bob')]
+  assert.equal(liveCallsOf(member).size, 2)
+  await member.change({ $case: 'revoke_role', value: { user: 'ann', role: 'ann' } })
+  assert.equal(await anns, 'permissionDenied')
+  assert.equal(liveCallsOf(member).size, 1)
+  assert.equal(await Promise.race([bobs, 'goes on']), 'goes on')
 })
 
 test('when auth is switched on, nobody who is not known goes on', async () => {
