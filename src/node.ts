@@ -188,6 +188,11 @@ async function compose(
   const ticking = setInterval(() => replica.tick(), config.heartbeatIntervalMs)
   closers.push(async () => clearInterval(ticking))
 
+  if (config.audit !== null) {
+    await mkdir(config.audit.dir, { recursive: true, mode: 0o700 })
+    const unlock = lockFolder(config.audit.dir, 'audit.lock')
+    closers.push(async () => unlock())
+  }
   const audit = config.audit === null ? null : await openAudit(config, config.audit, self.id, failure.resolve, log)
   closers.push(async () => audit?.close())
   for (const url of config.listenClientUrls) await requireFreeAddress(url)

@@ -7,7 +7,7 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
 import { signedMessage } from './seal.ts'
 
 /** An Ed25519 key that signs checkpoints. */
@@ -47,13 +47,16 @@ export function openSigningKey(file: string): SigningKey {
 
 function makeKey(file: string): void {
   const { privateKey } = generateKeyPairSync('ed25519')
-  const descriptor = openSync(file, 'wx', 0o600)
+  // Under its name there is a whole key or none, whatever happens meanwhile.
+  const draft = `${file}.new`
+  const descriptor = openSync(draft, 'w', 0o600)
   try {
     writeSync(descriptor, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)
   }
+  renameSync(draft, file)
 }
 
 const reasonOf = (error: unknown): string => {

@@ -117,6 +117,8 @@ export class Trail {
 
   /** Signs all that there is, durably. */
   checkpoint(end: SealEnd = ''): void {
+    // The file before has ended, and no other could be made yet.
+    if (this.#file === null) this.#rotate()
     this.#write([], end, true)
     this.sync()
   }
@@ -167,8 +169,12 @@ export class Trail {
       folder.remove(number)
       throw error
     }
-    for (const old of folder.list()) if (old < oldest) folder.remove(old)
     this.#oldest = oldest
+    try {
+      for (const old of folder.list()) if (old < oldest) folder.remove(old)
+    } catch {
+      // The next file takes them along.
+    }
   }
 
   #write(batches: readonly Batch[], end: SealEnd, isSigned: boolean): void {
