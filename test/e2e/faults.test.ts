@@ -8,8 +8,13 @@ import { WriteLoad } from '../support/write-load.ts'
 
 const prefix = 'load/'
 
-const startLoad = (cluster: TestCluster, members: readonly TestMember[] = cluster.members): WriteLoad =>
+const startLoad = (
+  cluster: TestCluster,
+  members: readonly TestMember[] = cluster.members,
+  options: { readonly deadlineMs?: number } = {},
+): WriteLoad =>
   new WriteLoad({
+    ...options,
     endpoints: members.map((member) => member.clientUrl),
     identity: cluster.certificates.client,
     writers: 16,
@@ -117,7 +122,8 @@ test('a leader that is told to stop under load passes on the writes that it can 
   for (let round = 0; round < 2; round++) {
     const leader = await cluster.leader()
     const others = cluster.members.filter((member) => member !== leader)
-    await using load = startLoad(cluster, others)
+    // What is not passed on fails, or is never answered; an election on a busy machine may take its time.
+    await using load = startLoad(cluster, others, { deadlineMs: 30_000 })
     await load.more(300)
     assert.equal(await leader.terminate(), 0)
     await load.more(300)

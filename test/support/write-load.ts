@@ -11,6 +11,8 @@ export interface WriteLoadOptions {
   /** Writers that each have one write in flight. */
   readonly writers: number
   readonly keyPrefix: string
+  /** After which a write has failed; 2000 if not given. */
+  readonly deadlineMs?: number
 }
 
 const callDeadlineMs = 2000
@@ -73,7 +75,7 @@ export class WriteLoad implements AsyncDisposable {
         (message: PutRequest) => Buffer.from(PutRequest.encode(message).finish()),
         (bytes: Buffer) => PutResponse.decode(bytes),
         request,
-        { deadline: Date.now() + callDeadlineMs },
+        { deadline: Date.now() + (this.#options.deadlineMs ?? callDeadlineMs) },
         (error: ServiceError | null) => (error === null ? resolve() : reject(error)),
       )
     })
