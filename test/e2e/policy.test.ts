@@ -77,7 +77,9 @@ describe('policies on three members', () => {
   const policy = (identity: Identity, args: readonly string[], more: readonly string[] = []): Promise<Ran> => {
     const { caFile, certFile, keyFile } = identity
     const connection = ['--endpoints', endpoints(), '--cacert', caFile, '--cert', certFile, '--key', keyFile]
-    return run(leasehold, ['policy', ...args, ...connection, ...more], { timeoutMs: 60_000 })
+    // On a busy machine the defaults are short.
+    const patience = ['--dial-timeout', '10s', '--command-timeout', '20s']
+    return run(leasehold, ['policy', ...args, ...connection, ...patience, ...more], { timeoutMs: 60_000 })
   }
   const as = (identity: Identity): Etcdctl => new Etcdctl([cluster.members[1]!.clientUrl], identity)
 
