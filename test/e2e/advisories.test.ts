@@ -9,7 +9,6 @@ import { type ClientHttp2Session, connect as connectHttp2, constants, type Outgo
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { credentials } from '@grpc/grpc-js'
 import { Code } from '../../src/errors.ts'
 import {
   AuthenticateRequest,
@@ -84,10 +83,7 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-function clientOf({ caFile, certFile, keyFile }: Identity): RawClient {
-  const tls = credentials.createSsl(readFileSync(caFile), readFileSync(keyFile), readFileSync(certFile))
-  return new RawClient(Number(new URL(member.clientUrl).port), tls, { 'grpc.ssl_target_name_override': 'localhost' })
-}
+const clientOf = (identity: Identity): RawClient => RawClient.by(identity, Number(new URL(member.clientUrl).port))
 
 async function logIn(name: string, password: string): Promise<string> {
   using client = clientOf(stranger)

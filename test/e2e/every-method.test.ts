@@ -4,11 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { credentials } from '@grpc/grpc-js'
 import { SignJWT } from 'jose'
 import type { RuleChange } from '../../src/auth/change.ts'
 import { silentLog } from '../../src/base/log.ts'
@@ -51,11 +50,8 @@ const callers: AccessCaller[] = []
 let dir: string
 let cluster: TestCluster
 
-function clientOf({ caFile, certFile, keyFile }: Identity): RawClient {
-  const tls = credentials.createSsl(readFileSync(caFile), readFileSync(keyFile), readFileSync(certFile))
-  const { port } = new URL(cluster.members[0]!.clientUrl)
-  return new RawClient(Number(port), tls, { 'grpc.ssl_target_name_override': 'localhost' })
-}
+const clientOf = (identity: Identity): RawClient =>
+  RawClient.by(identity, Number(new URL(cluster.members[0]!.clientUrl).port))
 
 /** The member as `furnish` sees it: all by requests. */
 function furnishing(client: RawClient): Parameters<typeof furnish>[0] {

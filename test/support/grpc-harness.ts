@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { silentLog } from '../../src/base/log.ts'
 import { type Method, type MethodTable, methodNames } from '../../src/grpc/method.ts'
 import { startTransport, type Transport, type TransportOptions } from '../../src/grpc/transport.ts'
+import type { Identity } from './certificates.ts'
 import { FakeMember } from './fake-member.ts'
 
 /** A table in which only the given methods (by path) are built. */
@@ -62,6 +64,13 @@ export class RawClient implements Disposable {
       'grpc.enable_retries': 0,
       ...options,
     })
+  }
+
+  /** Over TLS, with that certificate. */
+  static by({ caFile, certFile, keyFile }: Identity, port: number): RawClient {
+    const tls = credentials.createSsl(readFileSync(caFile), readFileSync(keyFile), readFileSync(certFile))
+    // Node takes no IP address as a TLS server name.
+    return new RawClient(port, tls, { 'grpc.ssl_target_name_override': 'localhost' })
   }
 
   unary(

@@ -3,11 +3,10 @@
  * row there fails.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { credentials } from '@grpc/grpc-js'
 import type { ScopeVerb } from '../../../src/auth/scope.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { tlsDefaults } from '../../../src/config/member-config.ts'
@@ -50,11 +49,8 @@ const kinds = new Map([...methodPaths(table)].map(([path, { kind }]) => [path.sl
 const harnesses: Record<'named' | 'unnamed', Harness | null> = { named: null, unnamed: null }
 const callers: AccessCaller[] = []
 
-function client(identity: Identity, which: keyof typeof harnesses): RawClient {
-  const { caFile, certFile, keyFile } = identity
-  const tls = credentials.createSsl(readFileSync(caFile), readFileSync(keyFile), readFileSync(certFile))
-  return new RawClient(harnesses[which]!.port, tls, { 'grpc.ssl_target_name_override': 'localhost' })
-}
+const client = (identity: Identity, which: keyof typeof harnesses): RawClient =>
+  RawClient.by(identity, harnesses[which]!.port)
 
 const issue = (name: string, more: Partial<Parameters<TestPki['issue']>[0]> = {}): Identity => ({
   ...pki.issue({ of: 'clients', name, profile: 'client', ...more }),
