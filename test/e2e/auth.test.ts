@@ -15,10 +15,13 @@ import {
   WatchResponse,
 } from '../../src/wire/gen/rpc.ts'
 import { Both } from '../support/both.ts'
+import type { Identity } from '../support/certificates.ts'
 import { TestCluster } from '../support/cluster.ts'
 import { bytes, putRequest, rangeRequest } from '../support/commands.ts'
+import { Etcdctl } from '../support/etcdctl.ts'
 import { RawClient } from '../support/grpc-harness.ts'
 import type { TestMember } from '../support/member.ts'
+import { TestPki } from '../support/test-pki.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { WriteLoad } from '../support/write-load.ts'
 
@@ -325,6 +328,45 @@ describe('what etcd does not do', () => {
     assert.ok(files.some((path) => path.includes('wal')))
     const texts = [...files.map((path) => readFileSync(path)), ...members.map(({ log }) => Buffer.from(log))]
     for (const secret of secrets) for (const text of texts) assert.equal(text.includes(secret), false, secret)
+  })
+
+  test('a URI in its certificate says which user a client is, and its common name does not', {
+    timeout: 60_000,
+  }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'leasehold-uri-'))
+    try {
+      const pki = new TestPki(dir)
+      const orders = 'spiffe://example.org/ns/shop/sa/orders'
+      const as = (name: string, ...uris: readonly string[]) => ({
+        ...pki.issue({ of: 'clients', name, commonName: 'root', profile: 'client', uris }),
+        caFile: pki.caFile('clients'),
+      })
+      await using cluster = await TestCluster.start({
+        size: 1,
+        certificates: pki.certificates(),
+        flags: ['--client-cert-identity=uri', '--bcrypt-cost=4'],
+      })
+      const { etcdctl } = cluster
+      for (const args of [
+        ['user', 'add', 'root:rootpassword'],
+        ['user', 'grant-role', 'root', 'root'],
+        ['role', 'add', 'orders'],
+        ['role', 'grant-permission', 'orders', 'readwrite', '--prefix=true', 'orders/'],
+        ['user', 'add', orders, '--no-password'],
+        ['user', 'grant-role', orders, 'orders'],
+        ['auth', 'enable'],
+      ])
+        await etcdctl.ok(...args)
+      const put = (identity: Identity, key: string) =>
+        new Etcdctl([cluster.members[0]!.clientUrl], identity).run(['put', key, 'v', '--command-timeout=2s'])
+      assert.equal((await put(as('one', orders), 'orders/1')).code, 0)
+      assert.match((await put(as('other', `${orders}2`), 'orders/1')).stderr, /permission denied/)
+      assert.match((await put(as('one-again', orders), 'other')).stderr, /permission denied/)
+      assert.match((await put(as('two', orders, 'spiffe://example.org/x'), 'orders/1')).stderr, /user name is empty/)
+      assert.match((await put(as('none'), 'orders/1')).stderr, /user name is empty/)
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
   })
 
   test('signed tokens: good on all members at once, and void with the password; race 9: not good for who has the name anew', {
