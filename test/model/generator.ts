@@ -123,7 +123,7 @@ export class RandomRequests {
     const roles = (): string[] => some([...roleNames, 'leasehold:monitor'], 0.4)
     const putUsers = some(userNames, 0.4).map((user) => {
       const before = model.users.get(user)
-      const noPassword = before === undefined || dice.chance(0.15) ? dice.chance(0.4) : before.password === null
+      const noPassword = before === undefined || dice.chance(0.35) ? dice.chance(0.4) : before.password === null
       return { user, noPassword, roles: [...roles(), ...(user === 'root' && dice.chance(0.9) ? ['root'] : [])] }
     })
     const deleteUsers = some(userNames.slice(1), 0.15).filter((user) => putUsers.every((each) => each.user !== user))

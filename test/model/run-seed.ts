@@ -72,7 +72,8 @@ async function inWorld<T>(
     return result
   } catch (error) {
     const logs = world.cluster.members.map((member) => `${member.name}:\n${member.logTail(5)}`)
-    const text = error instanceof Error ? error.message : String(error)
+    const text =
+      error instanceof Error ? `${error.message}${error.cause === undefined ? '' : ` (${error.cause})`}` : String(error)
     if (error instanceof Mismatch && (await world.hasLateChange().catch(() => false))) return { inconclusive: text }
     throw new Error([`seed ${seed}: ${text}`, 'before it:', ...lines, ...logs].join('\n'), { cause: error })
   }
