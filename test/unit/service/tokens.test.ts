@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, mock, test } from 'node:test'
 import type { RuleChange } from '../../../src/auth/change.ts'
+import { known } from '../../../src/auth/operation.ts'
 import { getSettings } from '../../../src/auth/records.ts'
 import { limits } from '../../../src/base/limits.ts'
 import { silentLog } from '../../../src/base/log.ts'
@@ -8,6 +9,7 @@ import { EtcdError } from '../../../src/errors.ts'
 import { accessOf } from '../../../src/service/access.ts'
 import type { Call, Credentials } from '../../../src/service/call.ts'
 import { range } from '../../../src/service/kv.ts'
+import { liveCallsOf } from '../../../src/service/live-calls.ts'
 import type { NewToken, TokenKeys } from '../../../src/service/signed-tokens.ts'
 import { StatusError } from '../../../src/service/status-error.ts'
 import { tokenRevoke } from '../../../src/service/token-revocation.ts'
@@ -31,6 +33,7 @@ import { bytes, rangeRequest } from '../../support/commands.ts'
 import { fakeCall, noCredentials } from '../../support/fake-call.ts'
 import { forge, keyFolder, makeKey, pemOf, setText } from '../../support/token-keys.ts'
 import { waitFor } from '../../support/wait-for.ts'
+import { within } from '../../support/within.ts'
 import { FakeStream, ManualTimers } from './watch-harness.ts'
 
 const write = keyFolder(after)
@@ -523,6 +526,26 @@ describe('watches', () => {
     stream.disconnect()
     assert.equal(timers.pending, 0)
   })
+})
+
+describe('calls that wait', () => {
+  for (const { name, over } of [
+    { name: 'end when the token does that they were begun with', over: async () => null },
+    {
+      name: 'end when it is revoked',
+      over: async (revoke: (shown: Partial<Credentials>) => Promise<string | null>, token: string) => revoke({ token }),
+    },
+  ])
+    test(name, async () => {
+      const { member, as, issued, revoke } = await setUp()
+      const token = await issued(ann, { ttl_seconds: 2n })
+      const ended = Promise.withResolvers<EtcdError>()
+      const held = liveCallsOf(member).hold(await as({ token }), () => known, ended.resolve)
+      assert.equal(await over(revoke, token), null)
+      assert.equal((await within('the call ends', ended.promise)).reason, 'invalidAuthToken')
+      held.release()
+      assert.equal(liveCallsOf(member).size, 0)
+    })
 })
 
 test('who asks learns who that is', async () => {
