@@ -61,7 +61,8 @@ export function queueEnd(prefix: Uint8Array): Uint8Array {
  * and elections are both this. A turn that ends wakes the next caller only.
  *
  * A caller that goes while it waits leaves the queue: its key is deleted, unless another call for the same key still
- * waits here or has been told that the turn is its. So is that of a caller who loses the right to wait, who learns of it at once.
+ * waits here or has been told that the turn is its. So is that of a caller who loses the right to wait, and is told so at
+ * once.
  *
  * @source etcd client/v3/concurrency, mutex.go and election.go, for the keys and the order; there a turn is given
  *   to an elected caller without looking whether its key is still there.
@@ -80,7 +81,8 @@ export class TurnQueue {
   /**
    * Waits for the turn.
    *
-   * @throws EtcdError `lost`; what the caller's rights, as they change, refuse it with; tooManyRequests if too many wait on this member; what the reads and writes throw.
+   * @throws EtcdError `lost`; what the caller's rights, as they change, refuse it with; tooManyRequests if too many wait on
+   *   this member; what the reads and writes throw.
    * @throws StatusError Canceled if the call ended; nobody reads it.
    */
   async take(member: Member, request: TurnRequest, call: Call): Promise<Turn> {
@@ -139,7 +141,9 @@ export class TurnQueue {
       return { key, created, lease, revision: seen.revision }
     } catch (error) {
       const isLost = error instanceof EtcdError && error.reason === request.lost
-      if (place.calls === 1 && !place.taken && !hadTurn && !isLost) this.#leave(member, place)
+      if (place.calls === 1 && !place.taken && !hadTurn && !isLost) {
+        this.#leave(member, existing === undefined ? memberCall : lasting(call), place)
+      }
       throw error
     } finally {
       this.#exit(place)
@@ -197,11 +201,13 @@ export class TurnQueue {
   }
 
   /**
-   * In the background; if it fails, the key goes with its lease. The member does it: whoever put the key there may have lost the
-   * right to delete it.
+   * In the background; if it fails, the key goes with its lease.
+   *
+   * @param by the member, for a key that this very call put there: its caller may have lost the right to delete it. Else the
+   *   caller: others may wait by the same key.
    */
-  #leave(member: Member, { key, created }: Place): void {
-    withdraw(member, memberCall, { key, created }).catch(() => {})
+  #leave(member: Member, by: Call, { key, created }: Place): void {
+    withdraw(member, by, { key, created }).catch(() => {})
   }
 }
 
