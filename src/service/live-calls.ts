@@ -2,7 +2,7 @@ import { authorize } from '../auth/authorize.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { Operation } from '../auth/operation.ts'
 import { EtcdError } from '../errors.ts'
-import { accessOf } from './access.ts'
+import { accessOf, badToken, judgementOf } from './access.ts'
 import type { Call } from './call.ts'
 import type { Member } from './member.ts'
 
@@ -83,8 +83,10 @@ export class LiveCalls {
     }
   }
 
-  /** Why it cannot go on. */
+  /** Why it cannot go on, which the audit trail is told. */
   #denial(held: Held): EtcdError | null {
+    const { needs } = held
+    const { audit } = held.call
     const access = accessOf(this.#member)
     return this.#member.read((view) => {
       const rules = access.rules(view)
@@ -92,11 +94,15 @@ export class LiveCalls {
       try {
         held.caller ??= access.identify(rules, view, held.call)
       } catch (error) {
-        if (error instanceof EtcdError) return error
-        throw error
+        if (!(error instanceof EtcdError)) throw error
+        audit?.judged(needs, needs(), badToken)
+        return error
       }
-      const denial = authorize(rules, view, held.caller, held.needs())
-      return denial === null ? null : new EtcdError(denial.reason, { cause: denial.rule })
+      const needed = needs()
+      const denial = authorize(rules, view, held.caller, needed)
+      if (denial === null) return null
+      audit?.judged(needs, needed, judgementOf(rules, view, held.caller, denial.rule, needed.kind))
+      return new EtcdError(denial.reason, { cause: denial.rule })
     })
   }
 
