@@ -27,14 +27,15 @@ const modes = ['put', 'get'] as const
 const usPerTick = 10_000
 
 /** Processor time of all threads of a process, in microseconds. */
-function processorUs(pid: number): number {
+export function processorUs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   return (Number(fields[11]) + Number(fields[12])) * usPerTick
 }
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+export const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
-class Load implements Disposable {
+export class Load implements Disposable {
   readonly #children: readonly ChildProcess[]
 
   private constructor(children: readonly ChildProcess[]) {

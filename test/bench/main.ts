@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [options]`: measurements on real processes. Each prints its figures, and fails on wrong answers. */
 const benches: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): Promise<void> }>>> = {
+  audit: () => import('./audit.ts'),
   auth: () => import('./auth.ts'),
   'fan-out': () => import('./fan-out.ts'),
   handshakes: () => import('./handshakes.ts'),
