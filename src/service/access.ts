@@ -9,9 +9,11 @@ import type { Call } from './call.ts'
 import { type JwtKeys, KnownJwts } from './known-jwts.ts'
 import { KnownTokens } from './known-tokens.ts'
 import type { Member } from './member.ts'
-import { SignedTokens, type TokenKeys } from './signed-tokens.ts'
+import { SignedTokens, type TokenKeys, type VerifiedToken } from './signed-tokens.ts'
 import type { ShownToken, TokenKind } from './token-kind.ts'
 import { TokenKinds } from './token-kinds.ts'
+
+const noop = (): void => {}
 
 /** Who may do what, as one serving thread knows it. */
 export class Access {
@@ -39,6 +41,16 @@ export class Access {
 
   get keys(): TokenKeys | null {
     return this.#keys
+  }
+
+  /** Calls back when keys of tokens have come or gone. Returns how to unsubscribe. */
+  onKeysChanged(listener: () => void): () => void {
+    return this.#keys?.onChange(listener) ?? noop
+  }
+
+  /** Whether the key of a token that was good still counts. */
+  trusts(token: VerifiedToken): boolean {
+    return this.#keys?.trusts(token) === true
   }
 
   /** The rules of `view`. */

@@ -5,6 +5,7 @@ import { EtcdError } from '../errors.ts'
 import { accessOf, badToken, judgementOf } from './access.ts'
 import type { Call } from './call.ts'
 import type { Member } from './member.ts'
+import type { VerifiedToken } from './signed-tokens.ts'
 
 /** A call while it goes on. */
 export interface HeldCall {
@@ -18,6 +19,8 @@ interface Held {
   readonly call: Call
   /** Null: auth was off when the call began. */
   caller: Caller | null
+  /** What it showed, if that ends by itself. */
+  signed: VerifiedToken | null
   readonly needs: () => Operation
   readonly end: (error: EtcdError) => void
 }
@@ -51,11 +54,11 @@ export class LiveCalls {
    */
   hold(call: Call, needs: () => Operation, end: (error: EtcdError) => void): HeldCall {
     if (call.credentials === 'member') return { call, release: () => {} }
-    const held: Held = { call, caller: null, needs, end }
+    const held: Held = { call, caller: null, signed: null, needs, end }
     const denial = this.#denial(held)
     if (denial !== null) throw denial
     this.#held.add(held)
-    this.#unsubscribe ??= this.#member.onRulesChanged(() => this.#judge())
+    this.#unsubscribe ??= this.#subscribe()
     const expiry = this.#expiryOf(held, () => this.#endCall(held, new EtcdError('invalidAuthToken')))
     return {
       call: {
@@ -76,6 +79,15 @@ export class LiveCalls {
     }
   }
 
+  #subscribe(): () => void {
+    const rules = this.#member.onRulesChanged(() => this.#judge())
+    const keys = accessOf(this.#member).onKeysChanged(() => this.#judge())
+    return () => {
+      rules()
+      keys()
+    }
+  }
+
   #judge(): void {
     for (const held of [...this.#held]) {
       const denial = this.#denial(held)
@@ -92,7 +104,11 @@ export class LiveCalls {
       const rules = access.rules(view)
       if (!rules.enabled) return null
       try {
-        held.caller ??= access.identify(rules, view, held.call)
+        if (held.caller === null) {
+          held.caller = access.identify(rules, view, held.call)
+          held.signed = access.shown(held.call)?.signed ?? null
+        }
+        if (held.signed !== null && !access.trusts(held.signed)) throw new EtcdError('invalidAuthToken')
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error
         audit?.judged(needs, needs(), badToken)
@@ -106,10 +122,9 @@ export class LiveCalls {
     })
   }
 
-  #expiryOf({ call, caller }: Held, expired: () => void): NodeJS.Timeout | undefined {
-    const shown = caller === null ? null : accessOf(this.#member).shown(call)
-    if (shown === null || shown.signed === null || shown.expiresMs === null) return undefined
-    const leftMs = Math.min(timerMsMax, Math.max(0, shown.expiresMs - Date.now()))
+  #expiryOf({ signed }: Held, expired: () => void): NodeJS.Timeout | undefined {
+    if (signed === null) return undefined
+    const leftMs = Math.min(timerMsMax, Math.max(0, signed.expiresMs - Date.now()))
     return setTimeout(expired, leftMs).unref()
   }
 

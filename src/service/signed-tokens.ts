@@ -49,6 +49,8 @@ export interface NewToken
 export interface TokenKeys {
   /** Another number whenever a key has come or gone: what was verified before may not be trusted any more. */
   readonly generation: number
+  /** Calls back whenever that happens. Returns how to unsubscribe. */
+  onChange(listener: () => void): () => void
   /** Whether the key that has signed it still counts. */
   trusts(token: VerifiedToken): boolean
   /** No token of these keys lives longer. */

@@ -8,14 +8,15 @@ import { codeNameOf, EtcdError, type EtcdErrorReason, etcdErrors } from '../erro
 import type { ReadView } from '../mvcc/view.ts'
 import { type Access, authIsOff, badToken, judgementOf } from './access.ts'
 import type { Call } from './call.ts'
+import type { VerifiedToken } from './signed-tokens.ts'
 
 /** Whether the caller of a Watch call may watch, when a watch begins and again whenever the rules have changed. */
 export class WatchAccess {
   readonly #call: Call
   /** As of the newest watch that began with auth on. */
   #caller: Caller | null = null
-  /** When its signed token ends, by the wall clock. */
-  #expiresMs: number | null = null
+  /** What it showed, if that ends by itself. */
+  #signed: VerifiedToken | null = null
   /** The newest one. */
   #judgement: Judgement = authIsOff
 
@@ -27,15 +28,17 @@ export class WatchAccess {
   #callerBy(access: Access, rules: AccessRules, view: ReadView): Caller {
     if (this.#caller === null) {
       this.#caller = access.identify(rules, view, this.#call)
-      this.#expiresMs = access.shown(this.#call)?.signed?.expiresMs ?? null
+      this.#signed = access.shown(this.#call)?.signed ?? null
     }
-    if (this.#expiresMs !== null && Date.now() >= this.#expiresMs) throw new EtcdError('invalidAuthToken')
+    if (this.#signed !== null && (Date.now() >= this.#signed.expiresMs || !access.trusts(this.#signed))) {
+      throw new EtcdError('invalidAuthToken')
+    }
     return this.#caller
   }
 
   /** When watches have to be judged again, whether the rules change or not. */
   get expiresMs(): number | null {
-    return this.#expiresMs
+    return this.#signed?.expiresMs ?? null
   }
 
   /** Why a watch of the range cannot begin; null: it can. */

@@ -99,7 +99,12 @@ export class WatchHub {
     if (this.#unsubscribe !== null) return
     // In this order: once subscribed, a serving thread goes by what it has been told, which may be nothing for long.
     this.revision = this.#member.revision()
-    this.#unsubscribe = this.#member.onCommitted((batch) => this.#committed(batch))
+    const feed = this.#member.onCommitted((batch) => this.#committed(batch))
+    const keys = this.#access.onKeysChanged(() => this.#judgeAll())
+    this.#unsubscribe = () => {
+      feed()
+      keys()
+    }
   }
 
   dropStream(stream: WatchStream): void {
@@ -252,6 +257,10 @@ export class WatchHub {
     const version = this.#member.read((view) => this.#access.rules(view).version)
     if (version === this.#judgedVersion) return
     this.#judgedVersion = version
+    this.#judgeAll()
+  }
+
+  #judgeAll(): void {
     for (const stream of [...this.#streams]) stream.judge()
   }
 

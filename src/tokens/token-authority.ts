@@ -27,6 +27,7 @@ export class TokenAuthority implements TokenKeys {
   #outside: OutsideKeys | null = null
   #watch: FileWatch | null = null
   #generation = 0
+  readonly #listeners = new Set<() => void>()
 
   private constructor(config: TokensConfig, audience: string, log: Log) {
     this.#config = config
@@ -58,7 +59,7 @@ export class TokenAuthority implements TokenKeys {
       this.#keys = await readOwnKeys(own)
     }
     if (outside !== null) {
-      this.#outside = new OutsideKeys(outside, this.#log, () => this.#generation++)
+      this.#outside = new OutsideKeys(outside, this.#log, () => this.#changed())
       await this.#outside.start()
     }
   }
@@ -66,13 +67,23 @@ export class TokenAuthority implements TokenKeys {
   async #reload(config: NonNullable<TokensConfig['own']>): Promise<void> {
     try {
       this.#keys = await readOwnKeys(config)
-      this.#generation++
+      this.#changed()
       const signing = this.#keys.signing?.verification.id ?? null
       this.#log.info('read the keys of tokens again', { keys: [...this.#keys.verifying.keys()], signing })
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       this.#log.error('cannot use the new keys of tokens: those from before are kept', { reason })
     }
+  }
+
+  #changed(): void {
+    this.#generation++
+    for (const listener of this.#listeners) listener()
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   get generation(): number {

@@ -73,6 +73,17 @@ class CountedKeys implements TokenKeys {
   generation = 0
   readonly lifetimeMsMax = lifetimeMsMax
   isTrusted = true
+  readonly listeners = new Set<() => void>()
+  onChange(listener: () => void) {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+  /** A key comes, or that of all tokens goes. */
+  change(isTrusted: boolean): void {
+    this.generation++
+    this.isTrusted = isTrusted
+    for (const listener of this.listeners) listener()
+  }
   trusts = () => this.isTrusted
   claims = (token: string) => authority.claims(token)
   sign = (token: NewToken) => authority.sign(token)
@@ -521,9 +532,19 @@ describe('watches', () => {
     assert.deepEqual(stream.lines(), [gone])
   })
 
-  test('leave no timer behind', async () => {
-    const { stream, timers } = await watching({})
+  test('end when the key of the token goes, not when another comes', async () => {
+    const { stream, timers, keys } = await watching({})
+    keys.change(true)
+    timers.settle()
+    assert.deepEqual(stream.lines(), [])
+    keys.change(false)
+    assert.deepEqual(stream.lines(), [gone])
+  })
+
+  test('leave no timer behind, and listen to nothing', async () => {
+    const { stream, timers, keys } = await watching({})
     stream.disconnect()
+    assert.equal(keys.listeners.size, 0)
     assert.equal(timers.pending, 0)
   })
 })
@@ -535,13 +556,21 @@ describe('calls that wait', () => {
       name: 'end when it is revoked',
       over: async (revoke: (shown: Partial<Credentials>) => Promise<string | null>, token: string) => revoke({ token }),
     },
+    {
+      name: 'end when the key of the token goes',
+      over: async (_: unknown, __: string, keys: CountedKeys) => {
+        keys.change(true)
+        keys.change(false)
+        return null
+      },
+    },
   ])
     test(name, async () => {
-      const { member, as, issued, revoke } = await setUp()
+      const { member, keys, as, issued, revoke } = await setUp()
       const token = await issued(ann, { ttl_seconds: 2n })
       const ended = Promise.withResolvers<EtcdError>()
       const held = liveCallsOf(member).hold(await as({ token }), () => known, ended.resolve)
-      assert.equal(await over(revoke, token), null)
+      assert.equal(await over(revoke, token, keys), null)
       assert.equal((await within('the call ends', ended.promise)).reason, 'invalidAuthToken')
       held.release()
       assert.equal(liveCallsOf(member).size, 0)
