@@ -101,6 +101,9 @@ export class RandomRequests {
   #changeOfOurs(model: AuthModel, tokens: readonly KnownToken[]): Change {
     const dice = this.#dice
     const signed = tokens.filter(({ id, number }) => id !== null && (model.tokens.has(number) || dice.chance(0.1)))
+    const live = [...model.tokens.values()]
+    const parents = signed.filter(({ number }) => live.some(({ ancestors }) => ancestors.includes(number)))
+    if (parents.length > 0 && dice.chance(0.4)) return { kind: 'revokeToken', token: dice.pick(parents).number }
     if (signed.length > 0 && dice.chance(0.3)) return { kind: 'revokeToken', token: dice.pick(signed).number }
     if (dice.chance(0.2)) return { kind: 'revokeUserTokens', user: dice.pick(userNames.slice(1)) }
     return { kind: 'applyPolicy', policy: this.#policy(model) }
