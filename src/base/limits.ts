@@ -186,6 +186,8 @@ export const limits = {
   auditPolicyLookedAtMs: 1000,
   auditKeyBytesMax: 512,
   auditRangesMax: 100,
+  /** Refused connections that one serving thread writes down in ten seconds: anyone who reaches the port can cause them. */
+  auditRefusalsMax: 100,
   /** After so long, or with so much, a serving thread hands its audit records in. */
   auditBatchMs: 50,
   auditBatchBytes: 256 * 1024,

@@ -8,7 +8,7 @@ import { type CertificateIdentity, nameOfPeer } from '../security/client-name.ts
 import { identityOfPeer } from '../security/peer-identity.ts'
 import { type Listener, listen } from '../security/tls-listener.ts'
 import type { TlsSource } from '../security/tls-source.ts'
-import type { TlsCounts } from '../security/tls-status.ts'
+import type { Refusal, TlsCounts } from '../security/tls-status.ts'
 import type { Member } from '../service/member.ts'
 import { callAcceptor } from './accept-call.ts'
 import { CallCounts } from './call-counts.ts'
@@ -95,8 +95,14 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
       const { tls, reusePort, tlsCounts } = options
       const { handshakeMsMax } = limits
       const counting = tlsCounts === undefined ? {} : { counts: tlsCounts }
+      const auditing =
+        audit === null
+          ? {}
+          : { onRefused: (remote: string, { kind, reason }: Refusal) => audit.refusedConnection(remote, kind, reason) }
       const alpn = ['h2', 'http/1.1']
-      listeners.push(await listen({ url, tls, alpn, reusePort, handshakeMsMax, log, onConnection, ...counting }))
+      listeners.push(
+        await listen({ url, tls, alpn, reusePort, handshakeMsMax, log, onConnection, ...counting, ...auditing }),
+      )
     }
   } catch (error) {
     await closeAll()

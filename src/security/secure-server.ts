@@ -25,6 +25,8 @@ export interface SecureServerOptions {
   /** Counted up here. */
   readonly counts: TlsCounts
   onConnection(socket: TLSSocket): void
+  /** Told of each that is not let in. */
+  onRefused?(remote: string, refusal: Refusal): void
 }
 
 /** Refused connections reported per interval: anyone who reaches the port can cause them. */
@@ -142,7 +144,9 @@ export class SecureServer {
     )
   }
 
-  #refuse(socket: Socket, remote: string, { kind, reason }: Refusal): void {
+  #refuse(socket: Socket, remote: string, refusal: Refusal): void {
+    const { kind, reason } = refusal
+    this.#options.onRefused?.(remote, refusal)
     this.#options.counts.refused[kind]++
     this.#refusals.warn('TLS handshake refused', { listener: this.#options.name, remote, reason })
     socket.destroy()

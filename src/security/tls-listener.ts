@@ -5,7 +5,7 @@ import type { TlsFiles } from '../config/member-config.ts'
 import type { Certificate } from '../x509/index.ts'
 import { SecureServer } from './secure-server.ts'
 import { TlsSource } from './tls-source.ts'
-import { newTlsCounts, type TlsCounts } from './tls-status.ts'
+import { newTlsCounts, type Refusal, type TlsCounts } from './tls-status.ts'
 
 export interface ListenOptions {
   /** `https:` ends TLS with `tls`, `http:` is plaintext. Port 0 lets the system choose one. */
@@ -25,6 +25,8 @@ export interface ListenOptions {
   onConnection(socket: Socket | TLSSocket, alpn: string | false): void
   /** Counted up here, if given. */
   readonly counts?: TlsCounts
+  /** Told of each connection whose handshake is refused. */
+  onRefused?(remote: string, refusal: Refusal): void
   /** Asked once of each client whose certificate is good; answers the reason against it, or null. */
   admit?(leaf: Certificate, remoteAddress: string): Promise<string | null>
 }
@@ -75,7 +77,7 @@ function plainServer(options: ListenOptions, sockets: Set<Socket>): Server {
 }
 
 function secureServer(options: ListenOptions, sockets: Set<Socket>): SecureServer {
-  const { url, tls, alpn, handshakeMsMax, log, counts, admit } = options
+  const { url, tls, alpn, handshakeMsMax, log, counts, admit, onRefused } = options
   if (tls === null) throw new Error(`cannot listen on ${url.href}: no certificate and key file given`)
   const secured = new SecureServer({
     name: url.host,
@@ -85,6 +87,7 @@ function secureServer(options: ListenOptions, sockets: Set<Socket>): SecureServe
     log,
     counts: counts ?? newTlsCounts(),
     ...(admit === undefined ? {} : { admit }),
+    ...(onRefused === undefined ? {} : { onRefused }),
     onConnection(socket) {
       track(socket, sockets, log)
       options.onConnection(socket, socket.alpnProtocol === null ? false : socket.alpnProtocol)

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSyn
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { TestCluster } from '../support/cluster.ts'
+import { Etcdctl } from '../support/etcdctl.ts'
 import type { TestMember } from '../support/member.ts'
 import { leasehold, type Ran, run } from '../support/run.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -102,6 +103,10 @@ test('what is done by etcdctl is in the trail, and nothing secret; a crash is me
   await recordWith(member, { method: kv('DeleteRange'), reads: [{ key: '/app/a' }], writes: [{ key: '/app/a' }] })
   const lease = /lease ([0-9a-f]+)/.exec(await etcdctl.ok('lease', 'grant', '60'))?.[1]
   await recordWith(member, { method: 'etcdserverpb.Lease/LeaseGrant', leases: [lease] })
+
+  const outsider = new Etcdctl([member.clientUrl], cluster.certificates.stranger)
+  assert.notEqual((await outsider.run(['get', 'a', '--dial-timeout=2s', '--command-timeout=2s'])).code, 0)
+  await recordWith(member, { kind: 'refused connection', verdict: 'denied', rule: 'untrusted' })
 
   await etcdctl.ok('user', 'add', 'root:pw-of-root')
   await etcdctl.ok('user', 'add', 'alice:pw-of-alice')
