@@ -59,12 +59,11 @@ function readRange(call: Call, member: Member, request: RangeRequest): Promise<A
   return respond(member, revision, body.join())
 }
 
-/** A read that may take many turns: whoever lost the right to it meanwhile is not shown what was read. */
+/** A read that may take many turns: it ends if its caller loses the right to it meanwhile. */
 function readFor(member: Member, call: Call, needed: () => Operation, reading: Reading): Promise<Answer> | Answer {
   return readInSteps(member, call, needed, function* (view): ReturnType<Reading> {
     requireAccess(member, view, call, needed)
     const result = yield* reading(view)
-    admit(member, call, needed)
     call.audit?.answeredAt(result.revision)
     return result
   })
