@@ -1,7 +1,7 @@
 import type { Caller } from '../auth/caller.ts'
 import type { Operation } from '../auth/operation.ts'
 import type { KeyRange } from '../base/key-range.ts'
-import { type Code, codeNameOf } from '../errors.ts'
+import { type Code, codeNameOf, type EtcdErrorReason } from '../errors.ts'
 import type { LevelOf, Verdict } from './levels.ts'
 import type { Recorder } from './recorder.ts'
 import { needsJson, rangeJson, textJson, timeText } from './render.ts'
@@ -36,6 +36,9 @@ export interface Judgement {
   readonly rule: string
   readonly isDenied: boolean
 }
+
+/** Refusals for who the caller is. */
+const denials: ReadonlySet<EtcdErrorReason> = new Set(['permissionDenied', 'userEmpty', 'invalidAuthToken'])
 
 export type WatchEvent = 'created' | 'refused' | 'canceled' | 'revoked'
 
@@ -150,9 +153,12 @@ export class CallAudit {
     this.#responseBytes += bytes
   }
 
-  /** Of the table of refusals. */
-  failed(reason: string): void {
+  /** Of the table of refusals. What went on until its caller lost the right to it was allowed, and is denied now. */
+  failed(reason: EtcdErrorReason): void {
     this.#reason = reason
+    if (!denials.has(reason) || this.#verdict !== 'allowed' || this.#judgement === null) return
+    this.#verdict = 'denied'
+    this.#judgement = { ...this.#judgement, rule: `no longer: ${reason}`, isDenied: true }
   }
 
   ended(code: Code): void {

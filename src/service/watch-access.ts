@@ -61,7 +61,8 @@ export class WatchAccess {
       this.#caller = this.#callerBy(access, rules, view)
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error
-      this.#judgement = badToken
+      // Whose it was is still worth knowing.
+      this.#judgement = { ...badToken, user: this.#judgement.user }
       return error.reason
     }
     const denial = authorize(rules, view, this.#caller, reading(range))

@@ -151,6 +151,20 @@ test('what its caller lost the right to on its way is denied, and says where', (
   assert.deepEqual([verdict, rule, reason], ['denied', 'at apply: permissionDenied', 'permissionDenied'])
 })
 
+test('a call that goes on until its caller loses the right to it is denied in the end', () => {
+  const { audit, records } = audited({ isLong: true, method: 'v3lockpb.Lock/Lock' })
+  audit.judged(null, put('/a'), alice)
+  audit.failed('permissionDenied')
+  audit.ended(Code.PermissionDenied)
+  assert.deepEqual(
+    records().map(({ kind, verdict, rule }) => [kind, verdict, rule]),
+    [
+      ['decision', 'allowed', 'keys'],
+      ['call', 'denied', 'no longer: permissionDenied'],
+    ],
+  )
+})
+
 test('a request that is none was not judged', () => {
   const { audit, records } = audited()
   audit.failed('emptyKey')
