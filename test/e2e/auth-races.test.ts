@@ -100,7 +100,9 @@ describe('auth under races', { concurrency: false }, () => {
     try {
       const guess = (n: number) => refusalOf(connections[n % 12]!.token('guessed', `wrong ${n}`))
       const refusals = await Promise.all(Array.from({ length: 200 }, (_, n) => guess(n)))
-      const looked = refusals.filter((text) => text === 'etcdserver: authentication failed, invalid user ID or password')
+      const looked = refusals.filter(
+        (text) => text === 'etcdserver: authentication failed, invalid user ID or password',
+      )
       const waits = refusals.filter((text) => text === 'etcdserver: too many requests')
       assert.equal(looked.length + waits.length, 200)
       // Ten are free, and those that have begun when the tenth fails; then one for each wait, of 100 ms and longer.
