@@ -189,6 +189,8 @@ test(`the log behaves like a plain list under random work (SEED=${seed})`, () =>
       if (random.below(3) === 0) {
         const index = start + random.below(log.applied - start + 1)
         compact(log, index)
+        // Right after it: a tail that is cut off later leaves the dead slots as they are.
+        if (index > start) assert(log.entries.length <= 2 * (log.lastIndex - index) + 2)
         start = index
       }
       assert.equal(log.lastIndex, list.length)
@@ -197,6 +199,6 @@ test(`the log behaves like a plain list under random work (SEED=${seed})`, () =>
         assert.equal(termAt(log, index), want)
       }
     }
-    assert(start > 0 && log.entries.length <= 2 * (log.lastIndex - start) + 2)
+    assert(start > 0)
   }
 })
