@@ -43,8 +43,16 @@ export class WatchAccess {
 
   /** Why a watch of the range cannot begin; null: it can. */
   refusal(access: Access, view: ReadView, range: KeyRange): EtcdErrorReason | null {
+    const caller = this.#caller
+    const signed = this.#signed
     this.#caller = null
-    return this.denial(access, view, range)
+    const reason = this.denial(access, view, range)
+    // That a token has expired since is nothing to what was begun while it was good.
+    if (reason !== null && this.#caller === null) {
+      this.#caller = caller
+      this.#signed = signed
+    }
+    return reason
   }
 
   /**

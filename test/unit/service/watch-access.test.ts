@@ -179,6 +179,25 @@ test('a token that becomes void ends what was begun with it; one that only expir
   for (const stream of [first, second]) assert.deepEqual(stream.lines(), [`#0 @2 canceled ${void_}`])
 })
 
+test('a watch that is refused because the token has expired ends none that began before', async ({ mock }) => {
+  const { member, timers, open, put } = await harness()
+  const token = await member.token('ann')
+  const ann = open(fakeCall({ ...noCredentials, token }))
+  ann.create('a')
+  const later = Date.now() + 1_000_000
+  mock.method(Date, 'now', () => later)
+  ann.create('b')
+  await turn()
+  assert.deepEqual(ann.lines(), ['#0 @1 created', `#-1 @1 created canceled ${void_}`])
+  await member.change(addUser('eve'))
+  await put('a', '1')
+  timers.settle()
+  assert.deepEqual(ann.lines(), ['#0 @2 put a=1 mod=2'], 'a change that concerns another user')
+  await member.change({ $case: 'change_password', value: { name: 'ann', password_hash: 'other', now_ms: 1n } })
+  timers.settle()
+  assert.deepEqual(ann.lines(), [`#0 @2 canceled ${void_}`])
+})
+
 test('when auth is switched on, watches of nobody end, and those of users with the right go on', async () => {
   const { member, timers, open, put } = await harness([...users.slice(0, -1)])
   const nobody = open(by(''))
