@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { leaseJson } from '../audit/render.ts'
 import { authorize } from '../auth/authorize.ts'
-import { type Operation, readingLease, usingLeases, writingLease } from '../auth/operation.ts'
+import { type Operation, reading, readingLease, usingLeases, writingLease } from '../auth/operation.ts'
 import { emptyBytes } from '../base/bytes.ts'
 import { type LeaseId, leaseId, noMember } from '../base/ids.ts'
+import type { KeyRange } from '../base/key-range.ts'
 import { idsByExpiry } from '../lease/expiry-list.ts'
 import { listLeases, scanLeaseKeys } from '../lease/records.ts'
+import { leaseKeyFrom } from '../mvcc/lease-attachment.ts'
 import { getRevision } from '../mvcc/meta.ts'
 import { Pace } from '../mvcc/steps.ts'
 import type { ReadView } from '../mvcc/view.ts'
@@ -93,7 +95,8 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: C
 /**
  * Every lease that was granted before the call, those first that expire first: only the leader knows. Without a leader,
  * the leases that this member knows of, in no particular order, as in etcd. Those with a key that the caller may not read
- * are left out.
+ * are left out, and so are those without keys for whoever may not read all there are: until its first key comes a lease is
+ * anybody's who knows its id.
  */
 export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call): Promise<Answer> {
   decodeRequest(LeaseLeasesRequest, bytes)
@@ -121,10 +124,14 @@ export async function leaseLeases(member: Member, bytes: Uint8Array, call: Call)
   )
 }
 
-/** Tells the leases whose keys the caller may all read. @throws EtcdError if it may not ask any more. */
+/** Tells the leases that the caller is shown. @throws EtcdError if it may not ask any more. */
 function shownTo(member: Member, view: ReadView, call: Call): (id: LeaseId) => boolean {
   const caller = requireAccess(member, view, call, () => usingLeases)
   const rules = accessOf(member).rules(view)
   if (!rules.enabled) return () => true
-  return (id) => authorize(rules, view, caller, readingLease(id)) === null
+  const may = (operation: Operation): boolean => authorize(rules, view, caller, operation) === null
+  const seesAll = may(reading(everyKey))
+  return (id) => may(readingLease(id)) && (seesAll || leaseKeyFrom(view, id, emptyBytes) !== null)
 }
+
+const everyKey: KeyRange = { start: Uint8Array.of(0), end: null, isPoint: false }

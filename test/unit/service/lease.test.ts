@@ -15,7 +15,9 @@ import {
   LeaseTimeToLiveResponse,
   PutRequest,
 } from '../../../src/wire/gen/rpc.ts'
-import { liveCall } from '../../support/fake-call.ts'
+import { AuthMember } from '../../support/auth-member.ts'
+import { enable, memberCaller, userWith, withRoot } from '../../support/auth-tables.ts'
+import { fakeCall, liveCall, noCredentials } from '../../support/fake-call.ts'
 import { LoneMember } from '../../support/lone-member.ts'
 
 const none = new Uint8Array(0)
@@ -157,4 +159,28 @@ test('the keys of a lease and the list of leases are the same however many there
     keys.map((key) => Buffer.from(key).toString()),
     names,
   )
+})
+
+test('a lease without keys is shown to those only who may read every key', async () => {
+  const member = new AuthMember()
+  await member.change(
+    ...withRoot,
+    ...userWith('ann', 'readwrite a,b'),
+    ...userWith('eve', 'readwrite e,f'),
+    ...userWith('reader', 'read \x00,'),
+    enable,
+  )
+  const leases = async (certificateName: string): Promise<bigint[]> => {
+    const call = fakeCall({ ...noCredentials, certificateName })
+    return LeaseLeasesResponse.decode(joinedAnswer(await leaseLeases(member, none, call))).leases.map(({ ID }) => ID)
+  }
+  await member.propose('leaseGrant', LeaseGrantRequest.encode({ TTL: 60n, ID: 7n }).finish(), memberCaller)
+  for (const [who, want] of Object.entries({ root: [7n], reader: [7n], ann: [], eve: [] })) {
+    assert.deepEqual(await leases(who), want, who)
+  }
+  const key = PutRequest.encode({ ...PutRequest.decode(none), key: Buffer.from('a'), lease: 7n }).finish()
+  await member.propose('put', key, memberCaller)
+  for (const [who, want] of Object.entries({ root: [7n], reader: [7n], ann: [7n], eve: [] })) {
+    assert.deepEqual(await leases(who), want, who)
+  }
 })
