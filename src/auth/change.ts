@@ -7,6 +7,7 @@ import type {
   AuthChange_RevokeUserTokens,
   AuthChange_RolePermission,
   AuthChange_UserRole,
+  AuthGroup,
   AuthRole,
   AuthSettings,
   AuthUser,
@@ -19,7 +20,9 @@ import {
   getRole,
   getSettings,
   getUser,
+  listGroups,
   listUsers,
+  putGroup,
   putRole,
   putSettings,
   putUser,
@@ -163,6 +166,8 @@ function deleteRole(view: WriteView, name: string, { enabled }: AuthSettings): M
   requireRole(view, name)
   removeRole(view, name)
   for (const user of listUsers(view)) if (user.roles.includes(name)) putUser(view, withoutRole(user, name))
+  // Else its members would have whatever is called so next.
+  for (const group of listGroups(view)) if (group.roles.includes(name)) putGroup(view, withoutRole(group, name))
   return counted
 }
 
@@ -196,7 +201,7 @@ function requireRole(view: ReadView, name: string): AuthRole {
   return role
 }
 
-const withoutRole = (user: AuthUser, name: string): AuthUser => ({
-  ...user,
-  roles: user.roles.filter((role) => role !== name),
+const withoutRole = <T extends AuthUser | AuthGroup>(holder: T, name: string): T => ({
+  ...holder,
+  roles: holder.roles.filter((role) => role !== name),
 })

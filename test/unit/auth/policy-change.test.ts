@@ -8,7 +8,18 @@ import { getRole, getSettings, getUser, listGroups, listRoles, listUsers } from 
 import { revokeToken } from '../../../src/auth/token.ts'
 import { pointRange } from '../../../src/base/key-range.ts'
 import type { AuthChange_ApplyPolicy } from '../../../src/wire/gen/internal.ts'
-import { addUser, disable, grantRole, permission, rulesWith, userCaller, userWith } from '../../support/auth-tables.ts'
+import {
+  addRole,
+  addUser,
+  changeAll,
+  disable,
+  grant,
+  grantRole,
+  permission,
+  rulesWith,
+  userCaller,
+  userWith,
+} from '../../support/auth-tables.ts'
 import { bytes } from '../../support/commands.ts'
 import type { NaiveView } from '../../support/naive-view.ts'
 
@@ -133,6 +144,17 @@ test('groups give the roles that the table gives them, and no more', () => {
   for (const groups of [[], ['nosuch', 'alice', 'root']]) assert.equal(judge(groups, known), 'no such user')
   apply(view, { delete_groups: ['team'] })
   assert.equal(judge(['team'], readA), 'no such user')
+})
+
+test('a role that is deleted is gone from groups, too, also when another one gets its name', () => {
+  const { view, rules } = rulesWith(...userWith('alice', 'read a'))
+  apply(view, { put_groups: [{ name: 'team', roles: ['alice', 'leasehold:operator'] }] })
+  changeRules(view, { $case: 'delete_role', value: { name: 'alice' } })
+  assert.deepEqual(listGroups(view), [{ name: 'team', roles: ['leasehold:operator'] }])
+  changeAll(view, [addRole('alice'), grant('alice', 'readwrite', 'a')])
+  assert.equal(authorize(rules.at(view), view, member(['team']), readA)?.rule, 'read')
+  // What is there can still be changed.
+  apply(view, { put_users: [user('bob', [])] })
 })
 
 test('a revoked token is void, and so are those that were derived from it, until it is forgotten', () => {
