@@ -36,11 +36,13 @@ test('a thread that dies is started again, and the core forgets what it had aske
 const replacements: readonly {
   readonly when: string
   readonly reach: (harness: ReturnType<typeof startThreads>) => Promise<unknown> | undefined
-  readonly releasedAtOnce: boolean
+  /** Null: it may be either way. */
+  readonly releasedAtOnce: boolean | null
   readonly starts: number
 }[] = [
   { when: 'is starting', reach: () => undefined, releasedAtOnce: false, starts: 1 },
-  { when: 'is about to die', reach: ({ ask }) => ask({ do: 'crash' }), releasedAtOnce: false, starts: 2 },
+  // By the time that its last word is here it may have died.
+  { when: 'is about to die', reach: ({ ask }) => ask({ do: 'crash' }), releasedAtOnce: null, starts: 2 },
   {
     when: 'is down',
     reach: async ({ ask, untilDown }) => {
@@ -58,7 +60,7 @@ for (const { when, reach, releasedAtOnce, starts } of replacements)
     await reach(harness)
     let released = 0
     harness.replaceState(harness.paths[1], () => released++)
-    assert.equal(released, releasedAtOnce ? 1 : 0)
+    if (releasedAtOnce !== null) assert.equal(released, releasedAtOnce ? 1 : 0)
     await waitFor('the thread serves', () => harness.seen.hellos === starts)
     await waitFor('the old state is released', () => released > 0)
     assert.equal(await harness.ask({ do: 'read' }), 'two')
