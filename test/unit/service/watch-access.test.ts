@@ -180,12 +180,13 @@ test('a token that becomes void ends what was begun with it; one that only expir
 })
 
 test('a watch that is refused because the token has expired ends none that began before', async ({ mock }) => {
+  const now = Date.now()
+  const clock = mock.method(Date, 'now', () => now)
   const { member, timers, open, put } = await harness()
   const token = await member.token('ann')
   const ann = open(fakeCall({ ...noCredentials, token }))
   ann.create('a')
-  const later = Date.now() + 1_000_000
-  mock.method(Date, 'now', () => later)
+  clock.mock.mockImplementation(() => now + 1_000_000)
   ann.create('b')
   await turn()
   assert.deepEqual(ann.lines(), ['#0 @1 created', `#-1 @1 created canceled ${void_}`])
