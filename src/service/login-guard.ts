@@ -9,13 +9,22 @@ interface Patience {
   readonly waitMsMax: number
 }
 
-/** A user's own wait is short: whoever tries to shut a user out by failing in its name cannot do so for long. */
+/** Of a user, wherever the failures come from; and of a place where it is known, by itself. */
 const ofUser: Patience = { free: 10, waitMsMin: 100, waitMsMax: 5_000 }
 /** Many users may share an address. */
 const ofAddress: Patience = { free: 100, waitMsMin: 100, waitMsMax: 30_000 }
 
 /** After so long without another one, failures are forgotten. */
 const forgottenMs = 10 * 60 * 1000
+/** After so long without a login a user is known at a place no more. */
+const knownMs = 30 * 24 * 60 * 60 * 1000
+
+/** From where somebody tries to log in. */
+export interface LoginPlace {
+  readonly address: string
+  /** SHA-256 of the client certificate, as text; null: there is none. */
+  readonly certificate: string | null
+}
 
 const keyBytes = 32
 
@@ -27,6 +36,9 @@ const systemMs = (): number => Number(process.hrtime.bigint() / 1_000_000n)
  * attempt, twice as long each time. Names that are no user's count alike, so that a wait tells nothing. Of IPv6 addresses
  * the network counts.
  *
+ * Whoever fails in a user's name does not shut that user out of the places where it is known: those from which it has logged in
+ * lately, by address and client certificate. There only what fails there counts.
+ *
  * What it knows lies in memory that all threads of a member share, at a fixed size and cost: another thread gives nobody more
  * tries, and a thread that is started again forgets nothing. Names are found by a keyed hash, so that nobody can choose
  * whose failures are forgotten in favour of new ones.
@@ -35,11 +47,14 @@ export class LoginGuard {
   readonly #key: Uint8Array
   readonly #users: FailureTable
   readonly #addresses: FailureTable
+  /** The last login of a user at a place. */
+  readonly #known: FailureTable
+  readonly #ofKnown: FailureTable
   readonly #nowMs: () => number
 
   /** Memory for one member. */
   static memory(): SharedArrayBuffer {
-    const memory = new SharedArrayBuffer(keyBytes + 2 * FailureTable.bytes)
+    const memory = new SharedArrayBuffer(keyBytes + 4 * FailureTable.bytes)
     randomFillSync(new Uint8Array(memory, 0, keyBytes))
     return memory
   }
@@ -49,26 +64,50 @@ export class LoginGuard {
     this.#nowMs = nowMs
     // A copy: the library does not take shared memory for a key.
     this.#key = Uint8Array.from(new Uint8Array(memory, 0, keyBytes))
-    this.#users = new FailureTable(memory, keyBytes)
-    this.#addresses = new FailureTable(memory, keyBytes + FailureTable.bytes)
+    const table = (n: number): FailureTable => new FailureTable(memory, keyBytes + n * FailureTable.bytes)
+    this.#users = table(0)
+    this.#addresses = table(1)
+    this.#known = table(2)
+    this.#ofKnown = table(3)
   }
 
-  mustWait(user: string, address: string): boolean {
+  mustWait(user: string, place: LoginPlace): boolean {
+    const known = this.#knownAt(user, place)
+    if (known !== null) return this.#waits(this.#ofKnown, known, ofUser)
     return (
       this.#waits(this.#users, this.#tag(user), ofUser) ||
-      this.#waits(this.#addresses, this.#tag(networkOf(address)), ofAddress)
+      this.#waits(this.#addresses, this.#tag(networkOf(place.address)), ofAddress)
     )
   }
 
-  failed(user: string, address: string): void {
+  failed(user: string, place: LoginPlace): void {
     const now = this.#nowMs()
-    this.#users.add(this.#tag(user), now, forgottenMs)
-    this.#addresses.add(this.#tag(networkOf(address)), now, forgottenMs)
+    const known = this.#knownAt(user, place)
+    if (known === null) this.#users.add(this.#tag(user), now, forgottenMs)
+    else this.#ofKnown.add(known, now, forgottenMs)
+    this.#addresses.add(this.#tag(networkOf(place.address)), now, forgottenMs)
   }
 
-  /** The address keeps its failures: one good password would hide many guesses at others. */
-  succeeded(user: string): void {
-    this.#users.clear(this.#tag(user))
+  /**
+   * The address keeps its failures: one good password would hide many guesses at others. So does a user who is known there: its
+   * logins give nobody elsewhere more tries.
+   */
+  succeeded(user: string, place: LoginPlace): void {
+    const known = this.#knownAt(user, place)
+    if (known === null) this.#users.clear(this.#tag(user))
+    else this.#ofKnown.clear(known)
+    this.#known.add(this.#tagAt(user, place), this.#nowMs(), knownMs)
+  }
+
+  /** The tag of a user and a place, if it is known there. */
+  #knownAt(user: string, place: LoginPlace): bigint | null {
+    const tag = this.#tagAt(user, place)
+    const login = this.#known.get(tag)
+    return login !== null && this.#nowMs() < login.lastMs + knownMs ? tag : null
+  }
+
+  #tagAt(user: string, { address, certificate }: LoginPlace): bigint {
+    return this.#tag(JSON.stringify([user, networkOf(address), certificate]))
   }
 
   #tag(name: string): bigint {

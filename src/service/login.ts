@@ -13,7 +13,7 @@ import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { JwtKeys } from './known-jwts.ts'
 import { hashOfToken } from './known-tokens.ts'
-import { LoginGuard } from './login-guard.ts'
+import { LoginGuard, type LoginPlace } from './login-guard.ts'
 import type { Member } from './member.ts'
 import { isHashable } from './new-passwords.ts'
 import { proposeFor, respond } from './respond.ts'
@@ -22,7 +22,7 @@ import { StatusError } from './status-error.ts'
 /** Who tries to log in, from where, and how to learn that nobody waits for it any more. */
 export interface LoginAttempt {
   readonly user: string
-  readonly address: string
+  readonly place: LoginPlace
   onEnd(callback: () => void): void
 }
 
@@ -99,7 +99,7 @@ export class Login {
     password: string,
     call: Call,
   ): Promise<{ readonly user: AuthUser; readonly revision: number }> {
-    const address = call.credentials === 'member' ? '' : call.credentials.address
+    const place = placeOf(call)
     const { user, revision } = member.read((view) => {
       const rules = accessOf(member).rules(view)
       if (!rules.enabled) throw new EtcdError('authNotEnabled')
@@ -109,14 +109,14 @@ export class Login {
     const guarded = name.slice(0, limits.authNameBytesMax)
     // Not the name as it came, if it is nobody's: it may be a password in the wrong place.
     const audited = user?.name ?? ''
-    if (this.#guard.mustWait(guarded, address) || this.#passwords.isBusy) {
+    if (this.#guard.mustWait(guarded, place) || this.#passwords.isBusy) {
       call.audit?.login(audited, 'too many failures, or too many at once', true)
       throw new EtcdError('tooManyRequests')
     }
     refuseEnded(call)
     // bcrypt does not look at all of a longer one: it is nobody's, and takes as long as any other wrong one.
     const isPossible = user !== null && user.password_hash !== '' && isHashable(password)
-    const attempt = { user: guarded, address, onEnd: (callback: () => void) => call.onEnd(callback) }
+    const attempt = { user: guarded, place, onEnd: (callback: () => void) => call.onEnd(callback) }
     const isRight = isPossible
       ? await this.#passwords.matches(password, user.password_hash, attempt)
       : await this.#passwords.matches('', null, attempt)
@@ -126,9 +126,14 @@ export class Login {
       return { user, revision }
     }
     call.audit?.login(audited, user === null ? 'no such user' : 'wrong password', true)
-    this.#log.warn('a login failed', { address, user: user === null ? 'unknown' : user.name })
+    this.#log.warn('a login failed', { address: place.address, user: user === null ? 'unknown' : user.name })
     throw new EtcdError('authFailed')
   }
+}
+
+function placeOf({ credentials }: Call): LoginPlace {
+  if (credentials === 'member') return { address: '', certificate: null }
+  return { address: credentials.address, certificate: credentials.certificateSha256 }
 }
 
 const answer = (member: Member, revision: Revision, token: string): Uint8Array =>

@@ -2,7 +2,7 @@ import { limits } from '../base/limits.ts'
 import { networkOf } from '../base/network-address.ts'
 import { type Asked, type Asker, type PasswordResult, Passwords } from '../security/passwords.ts'
 import type { LoginAttempt, PasswordHasher } from '../service/login.ts'
-import { LoginGuard } from '../service/login-guard.ts'
+import { LoginGuard, type LoginPlace } from '../service/login-guard.ts'
 
 /** What all threads know of a member's logins without asking. */
 export interface SharedLogins {
@@ -18,7 +18,7 @@ export interface PasswordRequest {
   /** Null: that of nobody. */
   readonly hash: string | null
   readonly user: string | null
-  readonly address: string
+  readonly place: LoginPlace
 }
 
 /** As a thread uses them. */
@@ -46,12 +46,12 @@ export class MemberPasswords {
     this.#passwords = new Passwords(bcryptCost)
   }
 
-  ask({ password, hash, address, user }: PasswordRequest): Asked<PasswordResult> {
-    const source = networkOf(address)
+  ask({ password, hash, place, user }: PasswordRequest): Asked<PasswordResult> {
+    const source = networkOf(place.address)
     const asked =
       user === null
         ? this.#passwords.hash(password, { source })
-        : this.#passwords.matches(password, hash, this.#guarded(user, address, source))
+        : this.#passwords.matches(password, hash, this.#guarded(user, place, source))
     const count = (): void => {
       Atomics.store(this.#waiting, 0, this.#passwords.waiting)
     }
@@ -69,11 +69,11 @@ export class MemberPasswords {
     return this.#passwords.close()
   }
 
-  #guarded(user: string, address: string, source: string): Asker {
+  #guarded(user: string, place: LoginPlace, source: string): Asker {
     return {
       source,
-      isWanted: () => !this.#guard.mustWait(user, address),
-      done: (isRight) => (isRight === true ? this.#guard.succeeded(user) : this.#guard.failed(user, address)),
+      isWanted: () => !this.#guard.mustWait(user, place),
+      done: (isRight) => (isRight === true ? this.#guard.succeeded(user, place) : this.#guard.failed(user, place)),
     }
   }
 }
@@ -89,11 +89,11 @@ export function loginPasswords(
       return Atomics.load(waiting, 0) >= limits.passwordsWaitingMax
     },
     async hash(password, address) {
-      const result = await ask({ password, hash: null, user: null, address }).result
+      const result = await ask({ password, hash: null, user: null, place: { address, certificate: null } }).result
       return typeof result === 'string' ? result : null
     },
-    async matches(password, hash, { user, address, onEnd }: LoginAttempt) {
-      const { result, giveUp } = ask({ password, hash, user, address })
+    async matches(password, hash, { user, place, onEnd }: LoginAttempt) {
+      const { result, giveUp } = ask({ password, hash, user, place })
       onEnd(giveUp)
       const isRight = await result
       return typeof isRight === 'boolean' ? isRight : null

@@ -17,12 +17,12 @@ export class PlainPasswords implements PasswordHasher {
     return password
   }
 
-  async matches(password: string, hash: string | null, { user, address }: LoginAttempt): Promise<boolean> {
+  async matches(password: string, hash: string | null, { user, place }: LoginAttempt): Promise<boolean> {
     this.asked.push({ password, hash })
     await this.before()
     const isRight = password === hash
-    if (isRight) this.guard.succeeded(user)
-    else this.guard.failed(user, address)
+    if (isRight) this.guard.succeeded(user, place)
+    else this.guard.failed(user, place)
     return isRight
   }
 }

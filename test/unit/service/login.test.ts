@@ -202,7 +202,7 @@ test('a login that was not looked at is refused as one too many, and counts for 
   const guard = new LoginGuard(LoginGuard.memory(), () => 0)
   const login = new Login(passwords, silentLog, guard)
   for (let n = 0; n < 20; n++) assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'x')), 'tooManyRequests')
-  assert.equal(guard.mustWait('ann', ''), false)
+  assert.equal(guard.mustWait('ann', { address: '', certificate: null }), false)
 })
 
 test('a password that is shorter than the rule is refused by the rule, and short ones are mentioned in the log once', async () => {
