@@ -13,7 +13,7 @@ interface Waiting {
   readonly timer: NodeJS.Timeout
 }
 
-const encoder = new TextEncoder()
+const noRoom: Buffer<ArrayBuffer> = Buffer.alloc(0)
 
 /**
  * Gathers the records of one thread and hands them to the writer in batches. What waits to be written is bounded: above that
@@ -23,8 +23,10 @@ export class Recorder {
   readonly #port: MessagePort
   readonly #queue: Int32Array
   readonly #waiting = new Map<number, Waiting>()
-  #lines: string[] = []
+  /** Bytes and not texts: those would live long enough to cost the garbage collector as much as all else. */
+  #bytes = noRoom
   #length = 0
+  #records = 0
   #lost = 0
   /** Of the batch that is being gathered, if anybody waits for it. */
   #persisted: PromiseWithResolvers<boolean> | null = null
@@ -59,11 +61,10 @@ export class Recorder {
     this.#isFlushing = false
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (this.#lines.length === 0) return
-    const records = this.#lines.length
-    const bytes = encoder.encode(this.#lines.join(''))
-    this.#lines = []
-    this.#length = 0
+    if (this.#records === 0) return
+    const records = this.#records
+    const bytes = this.#takeBytes()
+    this.#records = 0
     const wait = this.#persisted === null ? 0 : this.#wait(this.#persisted)
     this.#persisted = null
     const lost = this.#lost
@@ -79,10 +80,28 @@ export class Recorder {
       Atomics.add(this.#queue, lostRecordsCell, 1)
       return false
     }
-    this.#lines.push(line)
-    this.#length += line.length
-    if (this.#length >= limits.auditBatchBytes && this.#persisted === null) this.flush()
+    // No unit of UTF-16 takes more than three bytes.
+    const bytesMax = 3 * line.length
+    if (this.#length + bytesMax > this.#bytes.length) this.#makeRoom(bytesMax)
+    this.#length += this.#bytes.write(line, this.#length)
+    this.#records++
     return true
+  }
+
+  #makeRoom(bytesMax: number): void {
+    this.flush()
+    if (bytesMax > this.#bytes.length) {
+      this.#bytes = Buffer.allocUnsafeSlow(Math.max(limits.auditBatchBytes, bytesMax))
+    }
+  }
+
+  /** In a buffer of their own, at most half of which is unused: it is that which waits. */
+  #takeBytes(): Uint8Array<ArrayBuffer> {
+    const bytes = this.#bytes.subarray(0, this.#length)
+    this.#length = 0
+    if (2 * bytes.length < this.#bytes.length) return new Uint8Array(bytes)
+    this.#bytes = noRoom
+    return bytes
   }
 
   #wait({ resolve }: PromiseWithResolvers<boolean>): number {
