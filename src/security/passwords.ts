@@ -3,7 +3,10 @@ import { Worker } from 'node:worker_threads'
 import { limits } from '../base/limits.ts'
 import { FairQueue } from './fair-queue.ts'
 
-/** To a thread: `hash` null asks for a hash of the password, else whether it is that of the password. */
+/**
+ * To a thread: `hash` null asks for a hash of the password, else whether it is that of the password; `cost` is then what a wrong one
+ * costs in any case.
+ */
 export interface PasswordQuestion {
   readonly password: string
   readonly hash: string | null
@@ -36,6 +39,12 @@ export interface Asked<Result extends PasswordResult> {
   giveUp(): void
 }
 
+/** In the form of a hash, and not known to be one of anything. */
+export const nobodysHash = (cost: number): string => `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(53)}`
+
+/** 0: it is none. */
+const costOf = (hash: string): number => Number(/^\$2[aby]\$(\d\d)\$/.exec(hash)?.[1] ?? 0)
+
 const entry = new URL(`password-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
 /** Half of the processors are left to those who serve; more threads would not be worth their memory. */
@@ -47,6 +56,8 @@ const threadsMaxHere = (): number => Math.max(1, Math.min(4, Math.floor(availabl
  */
 export class Passwords {
   readonly #cost: number
+  /** Of what has been compared so far: hashes may be older than the configuration. */
+  #costMax: number
   readonly #threadsMax: number
   readonly #queue: FairQueue<Job>
   /** What each thread is at; null: nothing. */
@@ -55,6 +66,7 @@ export class Passwords {
   /** @param cost rounds as a power of two, 4 to 31. */
   constructor(cost: number, threadsMax = threadsMaxHere()) {
     this.#cost = cost
+    this.#costMax = cost
     this.#threadsMax = threadsMax
     this.#queue = new FairQueue(limits.passwordsWaitingMax, limits.passwordsWaitingPerAddressMax)
   }
@@ -74,7 +86,8 @@ export class Passwords {
    * @param hash null: there is none to compare with, which takes as long to find out as that it is another one.
    */
   matches(password: string, hash: string | null, asker: Asker): Asked<boolean> {
-    const question = { password, hash: hash ?? this.#nobodysHash, cost: this.#cost }
+    if (hash !== null) this.#costMax = Math.max(this.#costMax, costOf(hash))
+    const question = { password, hash: hash ?? nobodysHash(this.#costMax), cost: this.#costMax }
     return this.#ask(question, asker) as Asked<boolean>
   }
 
@@ -84,11 +97,6 @@ export class Passwords {
     const threads = [...this.#threads.keys()]
     for (const thread of threads) this.#ended(thread, 'closed')
     await Promise.all(threads.map((thread) => thread.terminate()))
-  }
-
-  /** In the form of a hash, and not known to be one of anything. */
-  get #nobodysHash(): string {
-    return `$2b$${String(this.#cost).padStart(2, '0')}$${'.'.repeat(53)}`
   }
 
   #ask(question: PasswordQuestion, asker: Asker): Asked<PasswordResult> {

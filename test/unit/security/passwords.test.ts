@@ -23,6 +23,39 @@ test('passwords are hashed in a thread of their own, salted, and compared', { ti
   }
 })
 
+test('a wrong password takes as long as that of nobody, whatever its hash cost when it was made', {
+  timeout: 60_000,
+}, async () => {
+  const hashAt = async (cost: number): Promise<string> => {
+    const passwords = new Passwords(cost, 1)
+    const hash = await passwords.hash('right', here).result
+    await passwords.close()
+    return hash!
+  }
+  const passwords = new Passwords(9, 1)
+  const msOf = async (hash: string | null): Promise<number> => {
+    const times: number[] = []
+    for (let n = 0; n < 5; n++) {
+      const begun = performance.now()
+      assert.equal(await passwords.matches('wrong', hash, here).result, false)
+      times.push(performance.now() - begun)
+    }
+    return Math.min(...times)
+  }
+  try {
+    for (const cost of [4, 11]) {
+      const hash = await hashAt(cost)
+      const [ofSomebody, ofNobody] = [await msOf(hash), await msOf(null)]
+      // Of a hash that costs a fourth, or four times as much, it would be 4 and more.
+      const ratio = Math.max(ofSomebody / ofNobody, ofNobody / ofSomebody)
+      assert.ok(ratio < 2.5, `cost ${cost}: ${ofSomebody} ms, and ${ofNobody} ms of nobody`)
+      assert.equal(await passwords.matches('right', hash, here).result, true)
+    }
+  } finally {
+    await passwords.close()
+  }
+})
+
 test('a flood has an end, for one address before all others; what is given up goes', { timeout: 60_000 }, async () => {
   const passwords = new Passwords(4, 1)
   const ask = (source: string) => passwords.matches('a', null, { source })
