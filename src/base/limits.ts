@@ -141,6 +141,9 @@ export const limits = {
   /** A policy file that `leasehold policy` reads, and the entries of one list in it. */
   policyFileBytesMax: 1024 * 1024,
   policyListMax: 10_000,
+  /** Permissions of all roles of a policy together, with those that they extend; and of all users and groups, by their roles. */
+  policyGrantsMax: 100_000,
+  policyHeldGrantsMax: 1_000_000,
   /** Of a token's scope. */
   scopeEntriesMax: 64,
   /** Of an outside issuer's user, that mean something here. */

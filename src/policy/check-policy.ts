@@ -1,7 +1,7 @@
 import { rootName } from '../auth/built-in-roles.ts'
 import { type Finding, finding } from './finding.ts'
 import { grantFindings } from './grant-findings.ts'
-import { holderFindings, reachesOf, roleFindings } from './holder-findings.ts'
+import { holderFindings, reachesOf, roleFindings, wideFindings } from './holder-findings.ts'
 import type { Policy } from './policy.ts'
 import { quoted } from './problem.ts'
 import { sharedWrites } from './shared-writes.ts'
@@ -14,6 +14,7 @@ export function checkPolicy(policy: Policy): Finding[] {
   return [
     ...[...policy.roles.values()].flatMap((role) => grantFindings(policy, role)),
     ...[...reaches.values()].flatMap((reach) => roleFindings(reach, { extended, ordinaryUsers })),
+    ...wideFindings(policy, reaches),
     ...holderFindings(policy, reaches),
     ...sharedWrites(reaches.values()),
     ...oddNames(policy),

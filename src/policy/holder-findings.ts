@@ -19,12 +19,17 @@ export interface RoleReach {
 
 /** So many users are taken for "everybody", and so are two if there are no others but administrators. */
 const many = 3
-/** Who has more roles is not looked at for one too many: each would be compared with all others. */
+const isMany = (count: number, ordinaryUsers: number): boolean => count >= many || (count === 2 && ordinaryUsers === 2)
+const isOrdinary = ({ roles }: UserPolicy): boolean => !roles.includes(rootName)
+
+/** Who has more roles is not looked at for one too many: each is compared with all others. */
 const comparedRolesMax = 64
+/** Intervals that are merged for it; those who come after are not looked at. */
+const comparedMax = 2_000_000
 
 const wide: readonly KeyRange[] = [parseRangeSpec({ all: true }), parseRangeSpec({ prefix: '/' })]
 
-export function reachesOf(policy: Policy): ReadonlyMap<string, RoleReach> {
+export function reachesOf(policy: Policy): Reaches {
   const holders = <T extends { readonly roles: readonly string[] }>(all: Iterable<T>): Map<string, T[]> => {
     const byRole = new Map<string, T[]>()
     for (const holder of all) {
@@ -50,7 +55,7 @@ export function reachesOf(policy: Policy): ReadonlyMap<string, RoleReach> {
 }
 
 /**
- * Roles that are good for too much, for too many, or for nothing.
+ * Roles that are good for too much, or for nothing.
  *
  * @param extended roles that others extend.
  * @param ordinaryUsers how many users there are, without administrators.
@@ -61,20 +66,10 @@ export function roleFindings(
 ): Finding[] {
   const found: Finding[] = []
   const name = quoted(role.name)
-  const read = wide.find((range) => covers(reads, range))
   const written = wide.find((range) => covers(writes, range))
-  const most = written ?? read
-  if (most !== undefined) {
-    const what = `${written === undefined ? 'read' : 'write'} ${rangeText(most)}`
-    for (const group of groups) {
-      const message = `whoever is in the group ${quoted(group.name)} may ${what}, by the role ${name}`
-      found.push(finding('all-keys-to-group', group.place, message))
-    }
-    if (users.length >= many || (users.length === 2 && ordinaryUsers === 2)) {
-      found.push(finding('all-keys-to-many', role.place, `${users.length} users may ${what}, by the role ${name}`))
-    } else if (written !== undefined) {
-      found.push(finding('all-keys-written', role.place, `the role ${name} may ${what}`))
-    }
+  // Of many it is an error: `wideUsers`.
+  if (written !== undefined && !isMany(users.filter(isOrdinary).length, ordinaryUsers)) {
+    found.push(finding('all-keys-written', role.place, `the role ${name} may write ${rangeText(written)}`))
   }
   if (reads.length === 0 && writes.length === 0) {
     found.push(finding('role-without-permissions', role.place, `the role ${name} is good for nothing`))
@@ -85,8 +80,67 @@ export function roleFindings(
   return found
 }
 
+type Reaches = ReadonlyMap<string, RoleReach>
+
+/** What somebody may do to all keys, or to all below `/`, by one of their roles or by several together; null if not. */
+interface WideReach {
+  readonly what: string
+  readonly roles: readonly string[]
+}
+
+function wideReachOf(roles: readonly string[], reaches: Reaches): WideReach | null {
+  const held = roles.flatMap((name) => reaches.get(name) ?? [])
+  for (const [verb, of] of [
+    ['write', ({ writes }: RoleReach) => writes],
+    ['read', ({ reads }: RoleReach) => reads],
+  ] as const) {
+    const touching = held.filter((reach) => of(reach).length > 0)
+    const all = mergeRanges(touching.flatMap((reach) => of(reach).map(asRange)))
+    const range = wide.find((each) => covers(all, each))
+    if (range === undefined) continue
+    const enough = touching.filter((reach) => covers(of(reach), range))
+    return {
+      what: `${verb} ${rangeText(range)}`,
+      roles: (enough.length > 0 ? enough.slice(0, 1) : touching).map(({ role }) => role.name),
+    }
+  }
+  return null
+}
+
+const byRoles = (names: readonly string[]): string =>
+  names.length === 1 ? `by the role ${quoted(names[0]!)}` : `by roles that go together: ${shownNames(names)}`
+
+const shownNames = (names: readonly string[]): string =>
+  names.slice(0, shownRolesMax).map(quoted).join(', ') + (names.length > shownRolesMax ? ', …' : '')
+const shownRolesMax = 5
+
+/** Groups and users who reach everything, or nearly: whichever roles they have it by. */
+export function wideFindings({ users, groups }: Policy, reaches: Reaches): Finding[] {
+  const found: Finding[] = []
+  for (const { name, roles, place } of groups.values()) {
+    const reach = roles.includes(rootName) ? null : wideReachOf(roles, reaches)
+    if (reach === null) continue
+    const message = `whoever is in the group ${quoted(name)} may ${reach.what}, ${byRoles(reach.roles)}`
+    found.push(finding('all-keys-to-group', place, message))
+  }
+  const ordinary = [...users.values()].filter(isOrdinary)
+  const reaching = ordinary.flatMap((user) => {
+    const reach = wideReachOf(user.roles, reaches)
+    return reach === null ? [] : [{ user, reach }]
+  })
+  if (isMany(reaching.length, ordinary.length)) {
+    const roles = [...new Set(reaching.flatMap(({ reach }) => reach.roles))]
+    const what = reaching.find(({ reach }) => reach.what.startsWith('write'))?.reach.what ?? reaching[0]!.reach.what
+    const [only] = roles
+    const place = roles.length === 1 ? reaches.get(only!)!.role.place : reaching.at(-1)!.user.place
+    const by = roles.length === 1 ? byRoles(roles) : `by the roles ${shownNames(roles)}`
+    found.push(finding('all-keys-to-many', place, `${reaching.length} users may ${what}, ${by}`))
+  }
+  return found
+}
+
 /** Users and groups with too little or too much. */
-export function holderFindings(policy: Policy, reaches: ReadonlyMap<string, RoleReach>): Finding[] {
+export function holderFindings(policy: Policy, reaches: Reaches): Finding[] {
   const found: Finding[] = []
   const administrators = [...policy.users.values()].filter(({ roles }) => roles.includes(rootName))
   if (policy.users.get(rootName)?.roles.includes(rootName) !== true) {
@@ -97,9 +151,12 @@ export function holderFindings(policy: Policy, reaches: ReadonlyMap<string, Role
     const message = `${administrators.length} users have the role root: the built-in roles need not be so wide`
     found.push(finding('root-to-many', administrators[many]!.place, message))
   }
+  let compared = 0
   for (const { name, roles, place } of policy.users.values()) {
     const who = `the user ${quoted(name)}`
     if (roles.length === 0) found.push(finding('user-without-roles', place, `${who} may do nothing`))
+    compared += comparisonSize(roles, reaches)
+    if (compared > comparedMax) continue
     for (const role of redundantRoles(roles, reaches)) {
       found.push(finding('redundant-role', place, `${who} may all that the role ${quoted(role)} allows without it`))
     }
@@ -117,7 +174,7 @@ export function holderFindings(policy: Policy, reaches: ReadonlyMap<string, Role
 }
 
 /** Roles that could be taken away, one after the other, without anything being lost. */
-function redundantRoles(roles: readonly string[], reaches: ReadonlyMap<string, RoleReach>): string[] {
+function redundantRoles(roles: readonly string[], reaches: Reaches): string[] {
   if (roles.length > comparedRolesMax) return []
   if (roles.includes(rootName)) return roles.filter((role) => role !== rootName)
   const needed = new Set(roles)
@@ -137,6 +194,15 @@ function redundantRoles(roles: readonly string[], reaches: ReadonlyMap<string, R
     redundant.push(name)
   }
   return redundant
+}
+
+/** Each role is compared with all others together. */
+function comparisonSize(roles: readonly string[], reaches: Reaches): number {
+  if (roles.length > comparedRolesMax) return 0
+  let intervals = 0
+  for (const name of roles)
+    intervals += (reaches.get(name)?.reads.length ?? 0) + (reaches.get(name)?.writes.length ?? 0)
+  return intervals * roles.length
 }
 
 export const asRange = ({ start, end }: Interval): KeyRange => ({ start, end, isPoint: false })

@@ -6,7 +6,7 @@ import { limits } from '../base/limits.ts'
 import { rangeName } from './grants.ts'
 import type { Grant, GroupPolicy, Policy, PolicyCase, RolePolicy, Subject, UserPolicy } from './policy.ts'
 import { type Place, PolicyError, type Problem, quoted } from './problem.ts'
-import { refuseCycles, refuseLongLineages } from './role-graph.ts'
+import { refuseCycles, refuseLongLineages, refuseTooManyGrants } from './role-graph.ts'
 import { type PolicyDocument, policySchema, type RangeVerb } from './schema.ts'
 import { issueMessage } from './schema-message.ts'
 import { type Path, type PlacedData, readYaml } from './yaml-tree.ts'
@@ -61,6 +61,7 @@ class Reading {
     this.#refuseUnknownRoles(named.roles)
     const read = { ...named, cases: cases.flatMap((one, at) => this.#case(one, at, named)) }
     if (this.#problems.length === 0) this.#problems.push(...refuseCycles(read.roles), ...refuseLongLineages(read.roles))
+    if (this.#problems.length === 0) this.#problems.push(...refuseTooManyGrants(read))
     if (this.#problems.length > 0) throw new PolicyError(this.#problems)
     return read
   }

@@ -1,4 +1,5 @@
-import type { RolePolicy } from './policy.ts'
+import { limits } from '../base/limits.ts'
+import type { Policy, RolePolicy } from './policy.ts'
 import { type Problem, quoted } from './problem.ts'
 
 type Roles = ReadonlyMap<string, RolePolicy>
@@ -26,6 +27,30 @@ export function refuseLongLineages(roles: Roles): Problem[] {
   for (const { name, place } of roles.values()) {
     if (lineage(roles, name).length <= lineageMax) continue
     return [{ place, message: `the role ${quoted(name)} extends more than ${lineageMax - 1} others, all in all` }]
+  }
+  return []
+}
+
+/** What fits into a file may be a thousand times as large once it is laid out. After `refuseLongLineages`. */
+export function refuseTooManyGrants({ roles, users, groups }: Omit<Policy, 'cases'>): Problem[] {
+  const sizes = new Map<string, number>()
+  let all = 0
+  for (const { name, place } of roles.values()) {
+    const size = lineage(roles, name).reduce((sum, { grants }) => sum + grants.length, 0)
+    sizes.set(name, size)
+    all += size
+    if (all > limits.policyGrantsMax) {
+      const message = `the roles have more than ${limits.policyGrantsMax} permissions, with those that they extend`
+      return [{ place, message }]
+    }
+  }
+  let held = 0
+  for (const holder of [...users.values(), ...groups.values()]) {
+    for (const role of holder.roles) held += sizes.get(role) ?? 0
+    if (held > limits.policyHeldGrantsMax) {
+      const message = `users and groups have more than ${limits.policyHeldGrantsMax} permissions by their roles, all in all`
+      return [{ place: holder.place, message }]
+    }
   }
   return []
 }

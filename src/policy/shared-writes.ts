@@ -1,5 +1,6 @@
 import { covers, type Interval } from '../auth/intervals.ts'
 import { compareBytes } from '../base/bytes.ts'
+import { limits } from '../base/limits.ts'
 import { type Finding, finding } from './finding.ts'
 import { rangeText } from './grants.ts'
 import { asRange, type RoleReach } from './holder-findings.ts'
@@ -7,6 +8,8 @@ import { quoted } from './problem.ts'
 
 /** More are not looked for: whoever has so many has something else in mind. */
 const sharedMax = 100
+/** Intervals of pairs that are compared: thousands of roles that all write the same are millions of pairs. */
+const comparedMax = 2_000_000
 
 /**
  * Pairs of roles of different holders that may write some keys both, while neither is simply the wider one: where two
@@ -15,17 +18,20 @@ const sharedMax = 100
 export function sharedWrites(reaches: Iterable<RoleReach>): Finding[] {
   const rows = [...reaches]
     .filter(({ users, groups }) => users.length + groups.length > 0)
-    .flatMap((reach) => reach.writes.map((interval) => ({ reach, interval })))
+    .flatMap((reach, role) => reach.writes.map((interval) => ({ reach, role, interval })))
     .sort((a, b) => compareBytes(a.interval.start, b.interval.start))
   const found: Finding[] = []
-  const seen = new Set<string>()
-  for (const [at, { reach, interval }] of rows.entries()) {
-    for (let next = at + 1; next < rows.length && found.length < sharedMax; next++) {
+  const seen = new Set<number>()
+  let compared = 0
+  for (const [at, { reach, role, interval }] of rows.entries()) {
+    for (let next = at + 1; next < rows.length && found.length < sharedMax && compared < comparedMax; next++) {
       const other = rows[next]!
       if (interval.end !== null && compareBytes(other.interval.start, interval.end) >= 0) break
-      const pair = JSON.stringify([reach.role.name, other.reach.role.name].sort())
+      compared++
+      const pair = Math.min(role, other.role) * limits.policyListMax + Math.max(role, other.role)
       if (other.reach === reach || seen.has(pair)) continue
       seen.add(pair)
+      compared += sizeOf(reach) + sizeOf(other.reach)
       if (isWider(reach, other.reach) || isWider(other.reach, reach) || haveHolderInCommon(reach, other.reach)) continue
       const shared = rangeText(asRange(common(interval, other.interval)))
       const roles = `${quoted(reach.role.name)} and ${quoted(other.reach.role.name)}`
@@ -34,6 +40,8 @@ export function sharedWrites(reaches: Iterable<RoleReach>): Finding[] {
   }
   return found
 }
+
+const sizeOf = ({ writes, users, groups }: RoleReach): number => writes.length + users.length + groups.length
 
 const isWider = (wider: RoleReach, other: RoleReach): boolean =>
   other.writes.every((interval) => covers(wider.writes, asRange(interval)))

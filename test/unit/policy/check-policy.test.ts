@@ -19,8 +19,17 @@ users: [{name: x, login: certificate, roles: [r]}, {name: y, login: certificate,
 `
 const groups = (roles: string): string => `
 version: 1
-roles: [{name: all, permissions: [{allow: [read], all: true}]}, {name: top, permissions: [{allow: [read], prefix: /}]}]
-users: [${root}, {name: u, login: certificate, roles: [all]}, {name: v, login: certificate, roles: [top]}]
+roles:
+  - {name: all, permissions: [{allow: [read], all: true}]}
+  - {name: top, permissions: [{allow: [read], prefix: /}]}
+  - {name: low, permissions: [{allow: [read], from: "\\0", to: /m}]}
+  - {name: high, permissions: [{allow: [read], from: /m}]}
+users:
+  - ${root}
+  - {name: u, login: certificate, roles: [all]}
+  - {name: v, login: certificate, roles: [top]}
+  - {name: w, login: certificate, roles: [low]}
+  - {name: x, login: certificate, roles: [high]}
 groups: [{name: g, roles: [${roles}]}]
 `
 const two = (first: string, second: string): string => `
@@ -117,6 +126,33 @@ users: [${root}, {name: a, login: certificate, roles: [r]}, {name: b, login: cer
     want: ['all-keys-to-many'],
   },
   {
+    name: 'reads everything, three users by a role each, one of them by two',
+    file: `
+version: 1
+roles:
+  - {name: a, permissions: [{allow: [read], all: true}]}
+  - {name: b, permissions: [{allow: [read], prefix: /}]}
+  - {name: low, permissions: [{allow: [read], from: "\\0", to: /m}]}
+  - {name: high, permissions: [{allow: [read], from: /m}]}
+users:
+  - ${root}
+  - {name: a, login: certificate, roles: [a]}
+  - {name: b, login: certificate, roles: [b]}
+  - {name: c, login: certificate, roles: [low, high]}
+  - {name: d, login: certificate, roles: [low]}
+`,
+    want: ['all-keys-to-many'],
+  },
+  {
+    name: 'reads everything, a user of two and an administrator',
+    file: `
+version: 1
+roles: [{name: r, permissions: [{allow: [read], all: true}]}, {name: s, permissions: [{allow: [read], key: k}]}]
+users: [{name: root, login: password, roles: [root, r]}, {name: a, login: certificate, roles: [r]}, {name: b, login: certificate, roles: [s]}]
+`,
+    want: ['redundant-role'],
+  },
+  {
     name: 'reads everything, two users of three',
     file: `
 version: 1
@@ -127,6 +163,8 @@ users: [${root}, {name: a, login: certificate, roles: [r]}, {name: b, login: cer
   },
   { name: 'a group reads everything', file: groups('all'), want: ['all-keys-to-group'] },
   { name: 'a group reads everything below /', file: groups('top'), want: ['all-keys-to-group'] },
+  { name: 'a group reads everything in two parts', file: groups('low, high'), want: ['all-keys-to-group'] },
+  { name: 'a group reads one of them', file: groups('low'), want: [] },
   { name: 'a group may everything', file: groups('root'), want: ['root-to-group'] },
   { name: 'a group takes snapshots', file: groups('"leasehold:backup"'), want: ['snapshot-to-group'] },
   { name: 'a group for nothing', file: groups(''), want: ['group-without-roles'] },

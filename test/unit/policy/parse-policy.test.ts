@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { limits } from '../../../src/base/limits.ts'
+import { checkPolicy } from '../../../src/policy/check-policy.ts'
 import { parsePolicy } from '../../../src/policy/parse-policy.ts'
 import { PolicyError } from '../../../src/policy/problem.ts'
 
@@ -281,6 +282,32 @@ test('deep nesting, many keys and long chains of roles are refused or read in bo
   const tooMany = problemsOf(`version: 1\nroles:\n${chain('- {name: r9999}\n- {name: x}\n')}`)
   assert.deepEqual(tooMany, ['3:1 roles has more than 10000 entries'])
   assert.ok(performance.now() - began < 60_000)
+})
+
+test('what a file is laid out to is bounded, and looked through in bounded time', () => {
+  const base = (grants: number): string =>
+    `version: 1\nroles:\n- name: b\n  permissions:\n${Array.from({ length: grants }, (_, at) => `  - {allow: [read], key: k${at}}\n`).join('')}`
+  const many = (count: number, row: (at: number) => string): string =>
+    Array.from({ length: count }, (_, at) => row(at)).join('')
+  assert.deepEqual(problemsOf(base(1000) + many(100, (at) => `- {name: r${at}, extends: [b]}\n`)), [
+    '1104:10 the roles have more than 100000 permissions, with those that they extend',
+  ])
+  const users = many(101, (at) => `- {name: u${at}, login: password, roles: [b]}\n`)
+  assert.deepEqual(problemsOf(`${base(9900)}users:\n${users}`), [])
+  assert.deepEqual(problemsOf(`${base(10_000)}users:\n${users}`), [
+    '10106:10 users and groups have more than 1000000 permissions by their roles, all in all',
+  ])
+  const began = performance.now()
+  const shared =
+    `version: 1\nroles:\n${many(7000, (at) => `- {name: r${at}, permissions: [{allow: [write], all: true}]}\n`)}` +
+    `users:\n${many(7000, (at) => `- {name: u${at}, roles: [r${at}], login: password}\n`)}`
+  assert.ok(checkPolicy(parsePolicy(Buffer.from(shared))).some(({ name }) => name === 'all-keys-to-many'))
+  const roles = Array.from({ length: 64 }, (_, at) => `r${at}`)
+  const wide =
+    `version: 1\nroles:\n${roles.map((name) => `- name: ${name}\n  permissions:\n${many(60, (at) => `  - {allow: [read], key: ${name}k${at}}\n`)}`).join('')}` +
+    `users:\n${many(250, (at) => `- {name: u${at}, roles: [${roles.join(', ')}], login: password}\n`)}`
+  checkPolicy(parsePolicy(Buffer.from(wide)))
+  assert.ok(performance.now() - began < 30_000)
 })
 
 test('whatever is done to a policy, it is read or refused, never anything else', () => {
