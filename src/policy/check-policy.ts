@@ -2,6 +2,7 @@ import { rootName } from '../auth/built-in-roles.ts'
 import { type Finding, finding } from './finding.ts'
 import { grantFindings } from './grant-findings.ts'
 import { holderFindings, reachesOf, roleFindings, wideFindings } from './holder-findings.ts'
+import { isOddText, oddText } from './odd-text.ts'
 import type { Policy } from './policy.ts'
 import { quoted } from './problem.ts'
 import { sharedWrites } from './shared-writes.ts'
@@ -21,20 +22,12 @@ export function checkPolicy(policy: Policy): Finding[] {
   ].sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column)
 }
 
-/** Names that look like others, or like nothing at all. */
+/** Names that look like others. */
 function oddNames({ roles, users, groups }: Policy): Finding[] {
   const kinds = { role: roles, user: users, group: groups } as const
   return Object.entries(kinds).flatMap(([kind, all]) =>
-    [...all.values()].flatMap(({ name, place }) =>
-      /^\s|\s$|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)
-        ? [
-            finding(
-              'odd-name',
-              place,
-              `the name of the ${kind} ${quoted(name)} has spaces around it, or what cannot be seen`,
-            ),
-          ]
-        : [],
-    ),
+    [...all.values()]
+      .filter(({ name }) => isOddText(name))
+      .map(({ name, place }) => finding('odd-name', place, `the name of the ${kind} ${quoted(name)} has ${oddText}`)),
   )
 }

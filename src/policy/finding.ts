@@ -20,6 +20,7 @@ export const findingLevels = {
   'shared-writes': 'warning',
   'open-prefix': 'warning',
   'key-with-slash': 'warning',
+  'odd-key': 'warning',
   'odd-name': 'warning',
 } as const satisfies Record<string, 'error' | 'warning'>
 

@@ -2,6 +2,7 @@ import { rangeSpecOf } from '../auth/range-spec.ts'
 import { compareBytes, equalBytes } from '../base/bytes.ts'
 import { type Finding, finding } from './finding.ts'
 import { grantsOf, rangeText } from './grants.ts'
+import { isOddText, oddText } from './odd-text.ts'
 import type { Grant, Policy, RolePolicy } from './policy.ts'
 import { quoted } from './problem.ts'
 import { type RangeVerb, rangeVerbs } from './schema.ts'
@@ -13,8 +14,12 @@ export function grantFindings(policy: Policy, role: RolePolicy): Finding[] {
 
 /** Ranges that are written like others that are more often meant. */
 function spellingFindings(role: RolePolicy, { range, place }: Grant): Finding[] {
-  const { key, prefix, encoding } = rangeSpecOf(range)
+  const { key, prefix, from, to, encoding } = rangeSpecOf(range)
   if (encoding !== undefined) return []
+  if ([key, prefix, from, to].some((text) => text !== undefined && isOddText(text))) {
+    const message = `role ${quoted(role.name)}: ${rangeText(range)} has ${oddText}`
+    return [finding('odd-key', place, message)]
+  }
   if (key?.endsWith('/')) {
     const message = `role ${quoted(role.name)}: this is the one key ${quoted(key)}: for all keys below it say prefix`
     return [finding('key-with-slash', place, message)]

@@ -120,7 +120,7 @@ class Walk implements PlacedData {
     if ('anchor' in node && node.anchor !== undefined) return this.#refuse(place, 'a policy has no anchors')
     if (node.tag !== undefined) return this.#refuse(place, 'a policy has no tags')
     if (path.length > depthMax) return this.#refuse(place, 'this is nested too deeply')
-    if (isScalar(node)) return node.value
+    if (isScalar(node)) return this.#wellFormed(node.value, place)
     if (isSeq(node)) {
       return node.items.map((item, index) => this.#dataOf(item as Node | null, [...path, index], place))
     }
@@ -134,11 +134,18 @@ class Walk implements PlacedData {
       }
       if (key.anchor !== undefined || key.tag !== undefined) this.#refuse(keyPlace, 'a policy has no anchors or tags')
       if (Object.hasOwn(data, key.value)) this.#refuse(keyPlace, `the key ${quoted(key.value)} is there twice`)
+      this.#wellFormed(key.value, keyPlace)
       const child = [...path, key.value]
       this.#keys.set(nameOf(child), keyPlace)
       data[key.value] = this.#dataOf(value as Node | null, child, keyPlace)
     }
     return data
+  }
+
+  /** Halves of characters, which escapes can make, are no text: as bytes all of them are the same, and something else. */
+  #wellFormed(value: unknown, place: Place): unknown {
+    if (typeof value !== 'string' || value.isWellFormed()) return value
+    return this.#refuse(place, `the text ${quoted(value)} has half a character: write keys that are no text in base64`)
   }
 
   #refuse(place: Place, message: string): null {

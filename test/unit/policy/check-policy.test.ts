@@ -198,6 +198,14 @@ users: [${root}, {name: a, login: certificate, roles: [r]}, {name: b, login: cer
     want: ['odd-name'],
   },
   {
+    name: 'a name that looks like another',
+    file: users(root, '{name: "e\\u0301ve", login: certificate, roles: [r]}'),
+    want: ['odd-name'],
+  },
+  { name: 'a key with what cannot be seen', file: role('{allow: [read], prefix: "/app\\u200b/"}'), want: ['odd-key'] },
+  { name: 'a key with a space at its end', file: role('{allow: [read], from: /a, to: "/b "}'), want: ['odd-key'] },
+  { name: 'a key with an accent', file: role('{allow: [read], prefix: "/\\u00e9/"}'), want: [] },
+  {
     name: 'a name that is a path',
     file: users(root, '{name: "spiffe://x/../y", login: certificate, roles: [r]}'),
     want: [],

@@ -106,6 +106,16 @@ for (const { name, file, want } of [
     want: ['2:11 the character "\\u{202e}" cannot be seen: write it as an escape in double quotes'],
   },
   {
+    name: 'half a character in a name',
+    file: withUser('{name: "a\\ud800", login: password}'),
+    want: ['3:12 the text "a\\ud800" has half a character: write keys that are no text in base64'],
+  },
+  {
+    name: 'half a character in a key',
+    file: withRole('{allow: [read], prefix: "/\\udc00"}'),
+    want: ['5:33 the text "/\\udc00" has half a character: write keys that are no text in base64'],
+  },
+  {
     name: 'too long',
     file: Buffer.alloc(limits.policyFileBytesMax + 1, ' '),
     want: [`1:1 a policy has at most ${limits.policyFileBytesMax} bytes, not ${limits.policyFileBytesMax + 1}`],
