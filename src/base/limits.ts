@@ -178,7 +178,7 @@ export const limits = {
   keySetFetchMsMax: 10_000,
   /** bcrypt looks at no more bytes of a password: a longer one is refused. */
   passwordBytesMax: 72,
-  /** Passwords that wait to be hashed or checked at one member, and those of one address. */
+  /** Passwords that wait to be hashed or checked at one member, and those of one address and certificate. */
   passwordsWaitingMax: 4096,
   passwordsWaitingPerAddressMax: 1024,
   /** Users, and addresses, whose failed logins one member remembers. A multiple of 8. */

@@ -28,9 +28,10 @@ export interface LoginPasswords {
 }
 
 /**
- * Where all passwords of a member are looked at, whichever thread was asked: in one bounded queue, in which each address has
- * its turn. Whether a user or an address has to wait is asked again when a password's turn has come, after all those before
- * it have been found right or wrong: many guesses at once are worth no more than one after the other.
+ * Where all passwords of a member are looked at, whichever thread was asked: in one bounded queue, in which each place has its
+ * turn, so that who shares an address with many that log in does not wait for all of them. Whether a user or an address has to
+ * wait is asked again when a password's turn has come, after all those before it have been found right or wrong: many guesses
+ * at once are worth no more than one after the other.
  */
 export class MemberPasswords {
   readonly shared: SharedLogins = {
@@ -47,7 +48,7 @@ export class MemberPasswords {
   }
 
   ask({ password, hash, place, user }: PasswordRequest): Asked<PasswordResult> {
-    const source = networkOf(place.address)
+    const source = JSON.stringify([networkOf(place.address), place.certificate])
     const asked =
       user === null
         ? this.#passwords.hash(password, { source })
