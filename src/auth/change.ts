@@ -13,7 +13,7 @@ import type {
   AuthUser,
 } from '../wire/gen/internal.ts'
 import { isBuiltInRole, isReservedRoleName, rootName } from './built-in-roles.ts'
-import { checkName, checkPermission, comparePermissions, isOfSameRange } from './checks.ts'
+import { canAdminister, checkName, checkPermission, comparePermissions, isOfSameRange } from './checks.ts'
 import { applyPolicy } from './policy-change.ts'
 import {
   compareNames,
@@ -103,6 +103,10 @@ function enable(view: ReadView, { enabled }: AuthSettings): Made | null {
   const user = getUser(view, rootName)
   if (user === null) throw new EtcdError('rootUserNotFound')
   if (!user.roles.includes(rootName)) throw new EtcdError('rootRoleNotGranted')
+  // Policies add users that have no password yet.
+  if (!listUsers(view).some(canAdminister)) {
+    throw new EtcdError('invalidAuthManagement', { cause: 'nobody could administer the cluster' })
+  }
   return { enabled: true, countsForClients: false }
 }
 

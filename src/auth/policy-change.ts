@@ -9,7 +9,7 @@ import type {
   AuthUser,
 } from '../wire/gen/internal.ts'
 import { isBuiltInRole, isReservedRoleName, rootName } from './built-in-roles.ts'
-import { checkName, checkPermission, comparePermissions, isOfSameRange } from './checks.ts'
+import { canAdminister, checkName, checkPermission, comparePermissions, isOfSameRange } from './checks.ts'
 import {
   compareNames,
   getGroup,
@@ -126,10 +126,8 @@ function checkReferences({ roles, users, groups }: Plan): void {
 
 /** Somebody must be able to take back what this change does. */
 function checkAdministrators({ users }: Plan): void {
-  const canAct = (user: AuthUser): boolean =>
-    user.roles.includes(rootName) && (user.no_password || user.password_hash !== '')
   const root = users.get(rootName)
-  if (root === undefined || !root.roles.includes(rootName) || ![...users.values()].some(canAct)) {
+  if (root === undefined || !root.roles.includes(rootName) || ![...users.values()].some(canAdminister)) {
     throw new EtcdError('invalidAuthManagement', { cause: 'nobody could administer the cluster' })
   }
 }

@@ -55,7 +55,12 @@ function refusalText({ message }: CallError): string {
     return 'the rules were changed meanwhile: nothing was applied; look at the difference again'
   }
   if (message === etcdErrors.invalidAuthManagement.message) {
-    return `${message}: nobody with a password or certificate would have the role root, or you would not; nothing was applied`
+    const reasons = [
+      'nobody with the role root could log in any more',
+      'you would not have it',
+      'it would take a certificate, and you came without one (apply with one, to show that it is good)',
+    ]
+    return `${message}: ${reasons.join(', or ')}; nothing was applied`
   }
   return `${message}; nothing was applied`
 }

@@ -11,7 +11,7 @@ import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
 import { proposeFor, respond } from './respond.ts'
-import { losesRoot } from './root-loss.ts'
+import { losesLastPassword, losesRoot } from './root-loss.ts'
 
 /** Users, roles and groups as a whole. What a change is refused for is decided where it is applied: `auth/policy-change.ts`. */
 
@@ -39,7 +39,7 @@ export async function policyGet(member: Member, bytes: Uint8Array, call: Call): 
  * All of it or nothing, and only on the rules that the caller has seen.
  *
  * @throws EtcdError authOldRevision if those are not the newest ones; invalidAuthManagement if the caller would lose the
- *   root role by it.
+ *   root role by it, or nobody with that role would have a password, and the caller came with one.
  */
 export async function policyApply(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   const { expected_auth_revision, ...rows } = decodeRequest(PolicyApplyRequest, bytes)
@@ -52,6 +52,11 @@ export async function policyApply(member: Member, bytes: Uint8Array, call: Call)
     // True at the revision that the change is good for, and at no other will it be applied.
     if (losesRoot(view, admitted, rows)) {
       throw new EtcdError('invalidAuthManagement', { cause: 'the caller would lose the role root' })
+    }
+    if (losesLastPassword(view, admitted, rows)) {
+      throw new EtcdError('invalidAuthManagement', {
+        cause: 'root would need a certificate, and the caller showed none',
+      })
     }
     return admitted
   })

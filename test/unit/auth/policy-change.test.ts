@@ -13,6 +13,7 @@ import {
   addUser,
   changeAll,
   disable,
+  enable,
   grant,
   grantRole,
   permission,
@@ -117,6 +118,17 @@ test('root without a password is no administrator unless a certificate is enough
   assert.throws(() => apply(view, { put_users: [user('root', ['root'])] }), { reason: 'invalidAuthManagement' })
   changeRules(view, disable)
   apply(view, { put_users: [user('root', ['root'])] })
+})
+
+test('auth is not switched on while nobody with the role root has anything to log in with', () => {
+  const { view } = rulesWith()
+  changeRules(view, disable)
+  apply(view, { put_users: [user('root', ['root'], true)] })
+  apply(view, { put_users: [user('root', ['root'])] })
+  assert.throws(() => changeRules(view, enable), { reason: 'invalidAuthManagement' })
+  assert.equal(getSettings(view).enabled, false)
+  apply(view, { put_users: [user('admin', ['root'], true)] })
+  assert.equal(changeRules(view, enable), true)
 })
 
 const mark = (change: Partial<TokenMark> = {}): TokenMark => ({ revision: null, issuedMs: 10, ids: [], ...change })

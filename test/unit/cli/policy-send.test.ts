@@ -55,7 +55,7 @@ for (const { name, cluster, want, asked = ['Apply'] } of [
   {
     name: 'nobody could mend it',
     cluster: new FakeCluster(refusedWith(etcdErrors.invalidAuthManagement)),
-    want: 'etcdserver: invalid auth management: nobody with a password or certificate would have the role root, or you would not; nothing was applied',
+    want: 'etcdserver: invalid auth management: nobody with the role root could log in any more, or you would not have it, or it would take a certificate, and you came without one (apply with one, to show that it is good); nothing was applied',
   },
   {
     name: 'the answer is lost, and it was applied',

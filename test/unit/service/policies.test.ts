@@ -129,6 +129,26 @@ test('nobody takes root from themselves; others may', async () => {
   }
 })
 
+test('the last password of root is not given up by who came with one', async () => {
+  const member = await withRules()
+  const withCertificate = (...names: string[]) => names.map((name) => ({ ...user(name, 'root'), no_password: true }))
+  await apply(member, asRoot, { put_users: withCertificate('admin') })
+  for (const rows of [
+    { put_users: withCertificate('root') },
+    { put_users: [...withCertificate('root'), user('new', 'root')] },
+  ]) {
+    assert.equal(await reasonOf(apply(member, asRoot, rows)), 'invalidAuthManagement')
+  }
+  assert.equal(getUser(member.view, 'root')?.password_hash, 'hash')
+  // Who came with a certificate has shown that it is good.
+  const bytes = PolicyApplyRequest.encode({
+    ...{ ...empty, expected_auth_revision: getSettings(member.view).revision },
+    put_users: withCertificate('root'),
+  }).finish()
+  await policyApply(member, bytes, fakeCall({ ...noCredentials, certificateName: 'admin' }))
+  assert.equal(getUser(member.view, 'root')?.password_hash, '')
+})
+
 test('with auth off anybody may, as with every other change', async () => {
   const member = new AuthMember()
   assert.equal(await apply(member, null, { put_users: [user('root', 'root')] }), 2n)

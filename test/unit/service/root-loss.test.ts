@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Caller } from '../../../src/auth/caller.ts'
 import { getSettings } from '../../../src/auth/records.ts'
-import { losesRoot } from '../../../src/service/root-loss.ts'
+import { losesLastPassword, losesRoot } from '../../../src/service/root-loss.ts'
 import { PolicyApplyRequest } from '../../../src/wire/gen/leasehold.ts'
 import { changeAll, memberCaller, rulesWith, userCaller, userWith } from '../../support/auth-tables.ts'
 
@@ -54,4 +54,19 @@ for (const { name, caller, rows, want } of [
   { name: 'the member itself', caller: memberCaller, rows: { delete_users: ['root'] }, want: false },
 ] satisfies { name: string; caller: Caller; rows: Partial<PolicyApplyRequest>; want: boolean }[]) {
   test(`root of one's own: ${name}`, () => assert.equal(losesRoot(view, caller, { ...empty, ...rows }), want))
+}
+
+const loggedIn = userCaller(view, 'root', Number(getSettings(view).revision))
+const certified = (name: string) => ({ put_users: [{ name, roles: ['root'], no_password: true }] })
+
+for (const { name, caller, rows, want } of [
+  { name: 'nothing of it', caller: loggedIn, rows: certified('ann'), want: false },
+  { name: 'the only one', caller: loggedIn, rows: certified('root'), want: true },
+  { name: 'the role of the only one', caller: loggedIn, rows: user('root', 'ann'), want: true },
+  { name: 'the only one who has it', caller: loggedIn, rows: { delete_users: ['root'] }, want: true },
+  { name: 'the only one, by a certificate', caller: root, rows: certified('root'), want: false },
+  { name: 'the only one, by an issuer', caller: inGroups('admins'), rows: certified('root'), want: false },
+  { name: 'nothing, of roles', caller: loggedIn, rows: user('root', 'root', 'ann'), want: false },
+] satisfies { name: string; caller: Caller; rows: Partial<PolicyApplyRequest>; want: boolean }[]) {
+  test(`the last password: ${name}`, () => assert.equal(losesLastPassword(view, caller, { ...empty, ...rows }), want))
 }
