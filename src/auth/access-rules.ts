@@ -74,6 +74,11 @@ export class AccessRules {
     return Number(this.#settings.tokens_since)
   }
 
+  /** The same by the clock, of tokens that do not say a revision. */
+  get tokensSinceMs(): number {
+    return Number(this.#settings.tokens_since_ms)
+  }
+
   user(view: ReadView, id: UserId): UserRights | null {
     const known = this.#byId.get(id)
     if (known !== undefined) return known

@@ -65,7 +65,9 @@ export function authorize(rules: AccessRules, view: ReadView, caller: Caller, op
  * not say at which revision that was is judged by the clock of its issuer, and must be later than what made others void.
  */
 export function isTokenGood(rules: AccessRules, { user }: Rights, { revision, issuedMs }: TokenMark): boolean {
-  if (revision === null) return user === null || issuedMs > Number(user.tokens_since_ms)
+  if (revision === null) {
+    return issuedMs > rules.tokensSinceMs && (user === null || issuedMs > Number(user.tokens_since_ms))
+  }
   return revision >= rules.tokensSince && (user === null || revision >= Number(user.tokens_since))
 }
 

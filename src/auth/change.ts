@@ -4,6 +4,7 @@ import type {
   AuthChange,
   AuthChange_AddUser,
   AuthChange_ChangePassword,
+  AuthChange_Disable,
   AuthChange_RevokeUserTokens,
   AuthChange_RolePermission,
   AuthChange_UserRole,
@@ -20,6 +21,7 @@ import {
   getRole,
   getSettings,
   getUser,
+  later,
   listGroups,
   listUsers,
   putGroup,
@@ -71,7 +73,7 @@ function make(view: WriteView, change: RuleChange, settings: AuthSettings, revis
     case 'enable':
       return enable(view, settings)
     case 'disable':
-      return settings.enabled ? { enabled: false, tokens_since: revision, countsForClients: true } : null
+      return disable(change.value, settings, revision)
     case 'add_user':
       return addUser(view, change.value, settings, revision)
     case 'delete_user':
@@ -110,6 +112,13 @@ function enable(view: ReadView, { enabled }: AuthSettings): Made | null {
   return { enabled: true, countsForClients: false }
 }
 
+/** Ends all tokens, of whatever kind. */
+function disable({ now_ms }: AuthChange_Disable, settings: AuthSettings, revision: bigint): Made | null {
+  if (!settings.enabled) return null
+  const tokens_since_ms = later(settings.tokens_since_ms, now_ms)
+  return { enabled: false, tokens_since: revision, tokens_since_ms, countsForClients: true }
+}
+
 function addUser(view: WriteView, added: AuthChange_AddUser, settings: AuthSettings, revision: bigint): Made {
   const { name, password_hash, no_password, now_ms } = added
   checkName(name, 'userEmpty')
@@ -130,14 +139,16 @@ function changePassword(view: WriteView, changed: AuthChange_ChangePassword, rev
   const user = requireUser(view, changed.name)
   // Who logs in without one goes on doing so, as in etcd.
   const password_hash = user.no_password ? '' : changed.password_hash
-  putUser(view, { ...user, password_hash, tokens_since: revision, tokens_since_ms: changed.now_ms })
+  const tokens_since_ms = later(user.tokens_since_ms, changed.now_ms)
+  putUser(view, { ...user, password_hash, tokens_since: revision, tokens_since_ms })
   return counted
 }
 
 /** Whoever logs in after this gets good ones. */
 function revokeUserTokens(view: WriteView, revoked: AuthChange_RevokeUserTokens, revision: bigint): Made {
   const user = requireUser(view, revoked.user)
-  putUser(view, { ...user, tokens_since: revision, tokens_since_ms: revoked.now_ms })
+  const tokens_since_ms = later(user.tokens_since_ms, revoked.now_ms)
+  putUser(view, { ...user, tokens_since: revision, tokens_since_ms })
   return counted
 }
 

@@ -15,6 +15,7 @@ import {
   getGroup,
   getRole,
   getUser,
+  later,
   listGroups,
   listRoles,
   listUsers,
@@ -111,7 +112,7 @@ function userOf(
 ): AuthUser {
   const wanted = { name, no_password, roles: sortedNames(roles) }
   if (before !== null && before.no_password === no_password) return { ...before, ...wanted }
-  const since = { tokens_since: fresh.revision, tokens_since_ms: fresh.nowMs }
+  const since = { tokens_since: fresh.revision, tokens_since_ms: later(before?.tokens_since_ms ?? 0n, fresh.nowMs) }
   return { ...wanted, ...since, id: before?.id ?? fresh.lastUserId, password_hash: '' }
 }
 

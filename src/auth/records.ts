@@ -46,7 +46,11 @@ export const freshSettings: AuthSettings = {
   version: 0n,
   last_user_id: 0n,
   tokens_since: 0n,
+  tokens_since_ms: 0n,
 }
+
+/** What was made void once stays so, whatever the clocks say that come after. */
+export const later = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 /** The encoded settings; undefined before the first change. Equal bytes stand for equal users and roles. */
 export const settingsBytes = (view: ReadView): Uint8Array | undefined => view.get('auth', settingsKey)
@@ -102,6 +106,12 @@ export const removeGroup = (view: WriteView, name: string): void => view.remove(
 
 /** In order of their names, as bytes. */
 export const listGroups = (view: ReadView): AuthGroup[] => rowsOf(view, 'g').map(([, bytes]) => AuthGroup.decode(bytes))
+
+/** When the revoked token will have expired; null: it is not revoked. */
+export function getRevokedUntilMs(view: ReadView, id: Uint8Array): number | null {
+  const bytes = view.get('auth', revokedKey(id))
+  return bytes === undefined ? null : getUint64(bytes, 0)
+}
 
 export const isTokenRevoked = (view: ReadView, id: Uint8Array): boolean =>
   view.get('auth', revokedKey(id)) !== undefined

@@ -4,10 +4,10 @@ import { EtcdError } from '../errors.ts'
 import type { WriteView } from '../mvcc/view.ts'
 import type { AuthChange_IssueToken, AuthChange_RenewToken, AuthChange_RevokeToken } from '../wire/gen/internal.ts'
 import {
+  getRevokedUntilMs,
   getSettings,
   getToken,
   getUserById,
-  isTokenRevoked,
   putRevokedToken,
   putSettings,
   putToken,
@@ -53,9 +53,14 @@ const tokenIdBytes = 32
  */
 export function revokeToken(view: WriteView, { id, expires_ms, now_ms }: AuthChange_RevokeToken): boolean {
   if (id.length !== tokenIdBytes) throw new EtcdError('invalidRequest', { cause: 'not the id of a token' })
-  removeExpiredRevocations(view, Number(now_ms), limits.authTokensSweptMax)
-  if (expires_ms <= now_ms || isTokenRevoked(view, id)) return false
-  putRevokedToken(view, id, Number(expires_ms))
+  // A member whose clock goes after takes what has expired by this one for as long as clocks may differ.
+  const forgottenMs = Math.max(0, Number(now_ms) - limits.tokenClockSkewMs)
+  removeExpiredRevocations(view, forgottenMs, limits.authTokensSweptMax)
+  if (expires_ms <= now_ms) return false
+  const untilMs = getRevokedUntilMs(view, id)
+  // Who says a time may be wrong about it: the latest one counts.
+  if (untilMs === null || untilMs < expires_ms) putRevokedToken(view, id, Number(expires_ms))
+  if (untilMs !== null) return false
   const settings = getSettings(view)
   putSettings(view, { ...settings, version: settings.version + 1n })
   return true

@@ -62,7 +62,7 @@ export function authEnable(member: Member, bytes: Uint8Array, call: Call): Promi
 
 export function authDisable(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
   decodeRequest(AuthDisableRequest, bytes)
-  return change(member, call, { $case: 'disable', value: {} })
+  return change(member, call, { $case: 'disable', value: { now_ms: BigInt(Date.now()) } })
 }
 
 export async function userAdd(

@@ -18,7 +18,7 @@ export const addRole = (name: string): RuleChange => ({ $case: 'add_role', value
 export const grantRole = (user: string, role: string): RuleChange => ({ $case: 'grant_role', value: { user, role } })
 export const revokeRole = (user: string, role: string): RuleChange => ({ $case: 'revoke_role', value: { user, role } })
 export const enable: RuleChange = { $case: 'enable', value: {} }
-export const disable: RuleChange = { $case: 'disable', value: {} }
+export const disable: RuleChange = { $case: 'disable', value: { now_ms: 1n } }
 
 export type Kind = 'read' | 'write' | 'readwrite'
 const kinds = { read: Permission_Type.READ, write: Permission_Type.WRITE, readwrite: Permission_Type.READWRITE }

@@ -93,6 +93,8 @@ export interface AuthSettings {
   last_user_id: bigint;
   /** tokens issued at an earlier revision are void */
   tokens_since: bigint;
+  /** the same by the wall clock, for tokens that do not say a revision */
+  tokens_since_ms: bigint;
 }
 
 export interface AuthUser {
@@ -159,6 +161,7 @@ export interface AuthChange_Enable {
 }
 
 export interface AuthChange_Disable {
+  now_ms: bigint;
 }
 
 export interface AuthChange_AddUser {
@@ -648,7 +651,7 @@ export const Command: MessageFns<Command> = {
 };
 
 function createBaseAuthSettings(): AuthSettings {
-  return { enabled: false, revision: 0n, version: 0n, last_user_id: 0n, tokens_since: 0n };
+  return { enabled: false, revision: 0n, version: 0n, last_user_id: 0n, tokens_since: 0n, tokens_since_ms: 0n };
 }
 
 export const AuthSettings: MessageFns<AuthSettings> = {
@@ -679,6 +682,12 @@ export const AuthSettings: MessageFns<AuthSettings> = {
         throw new globalThis.Error("value provided for field message.tokens_since of type uint64 too large");
       }
       writer.uint32(40).uint64(message.tokens_since);
+    }
+    if (message.tokens_since_ms !== 0n) {
+      if (BigInt.asUintN(64, message.tokens_since_ms) !== message.tokens_since_ms) {
+        throw new globalThis.Error("value provided for field message.tokens_since_ms of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.tokens_since_ms);
     }
     return writer;
   },
@@ -734,6 +743,14 @@ export const AuthSettings: MessageFns<AuthSettings> = {
             }
 
             message.tokens_since = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.tokens_since_ms = reader.uint64() as bigint;
             continue;
           }
         }
@@ -1336,11 +1353,17 @@ export const AuthChange_Enable: MessageFns<AuthChange_Enable> = {
 };
 
 function createBaseAuthChange_Disable(): AuthChange_Disable {
-  return {};
+  return { now_ms: 0n };
 }
 
 export const AuthChange_Disable: MessageFns<AuthChange_Disable> = {
-  encode(_: AuthChange_Disable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: AuthChange_Disable, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.now_ms !== 0n) {
+      if (BigInt.asUintN(64, message.now_ms) !== message.now_ms) {
+        throw new globalThis.Error("value provided for field message.now_ms of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.now_ms);
+    }
     return writer;
   },
 
@@ -1357,6 +1380,14 @@ export const AuthChange_Disable: MessageFns<AuthChange_Disable> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.now_ms = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;

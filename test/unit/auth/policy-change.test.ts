@@ -7,6 +7,7 @@ import { known, type Operation, operating, reading, root } from '../../../src/au
 import { getRole, getSettings, getUser, listGroups, listRoles, listUsers } from '../../../src/auth/records.ts'
 import { revokeToken } from '../../../src/auth/token.ts'
 import { pointRange } from '../../../src/base/key-range.ts'
+import { limits } from '../../../src/base/limits.ts'
 import type { AuthChange_ApplyPolicy } from '../../../src/wire/gen/internal.ts'
 import {
   addRole,
@@ -185,8 +186,16 @@ test('a revoked token is void, and so are those that were derived from it, until
   // Again, and after it has expired: nothing to do.
   assert.equal(revokeToken(view, { id: id(1), expires_ms: 100n, now_ms: 60n }), false)
   assert.equal(revokeToken(view, { id: id(3), expires_ms: 60n, now_ms: 60n }), false)
-  assert.equal(revokeToken(view, { id: id(4), expires_ms: 200n, now_ms: 101n }), true)
+  const afterMs = 100n + BigInt(limits.tokenClockSkewMs)
+  assert.equal(revokeToken(view, { id: id(4), expires_ms: 9000n, now_ms: afterMs }), true)
+  assert.equal(judge(id(1)), 'token is revoked', 'by a clock that goes after it has not expired')
+  // With a later end: that one counts.
+  assert.equal(revokeToken(view, { id: id(4), expires_ms: 20_000n, now_ms: afterMs }), false)
+  assert.equal(revokeToken(view, { id: id(4), expires_ms: 10_000n, now_ms: afterMs }), false)
+  assert.equal(revokeToken(view, { id: id(5), expires_ms: 30_000n, now_ms: afterMs + 1n }), true)
   assert.equal(judge(id(1)), null)
+  assert.equal(revokeToken(view, { id: id(6), expires_ms: 30_000n, now_ms: 19_000n }), true)
+  assert.equal(judge(id(4)), 'token is revoked')
   assert.throws(() => revokeToken(view, { id: bytes('short'), expires_ms: 2n, now_ms: 1n }), {
     reason: 'invalidRequest',
   })
@@ -208,6 +217,12 @@ test('a token that says no revision must be younger than its user, its password,
   assert.equal(authorize(rules, view, login, known)?.rule, 'token is void')
   changeRules(view, { $case: 'change_password', value: { name: 'bob', password_hash: 'x', now_ms: 9n } })
   assert.equal(judge(9), 'token is void')
+  // By a clock that goes after: what was void stays so.
+  changeRules(view, { $case: 'change_password', value: { name: 'bob', password_hash: 'x', now_ms: 4n } })
+  changeRules(view, { $case: 'revoke_user_tokens', value: { user: 'bob', now_ms: 5n } })
+  apply(view, { put_users: [{ ...user('bob', ['root']), no_password: true }], now_ms: 6n })
+  assert.equal(judge(9), 'token is void')
+  assert.equal(judge(10), null)
   assert.throws(() => changeRules(view, { $case: 'revoke_user_tokens', value: { user: 'no', now_ms: 1n } }), {
     reason: 'userNotFound',
   })
