@@ -83,7 +83,7 @@ export class Jwt {
       if (typeof revision !== 'number' || !Number.isSafeInteger(revision) || revision < 0) return null
       if (exp === undefined || exp * 1000 > nowMs + lifetimeMsMax + clockToleranceMs) return null
       if (iat !== undefined && iat * 1000 > nowMs + clockToleranceMs) return null
-      return { username, revision, expiresMs: exp * 1000 }
+      return { username, revision, expiresMs: Math.floor(exp * 1000) }
     } catch {
       // Of a token there is nothing that may be logged, and nothing that the caller should learn.
       return null

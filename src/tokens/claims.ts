@@ -149,8 +149,11 @@ function countOf(value: unknown): number | undefined | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 ? value : null
 }
 
+/** Halves of characters, which JSON can spell, would be taken for others as soon as they are bytes. */
 const textOf = (value: unknown, bytesMax: number): string | null =>
-  typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= bytesMax ? value : null
+  typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= bytesMax && value.isWellFormed()
+    ? value
+    : null
 
 function textsOf(value: unknown, countMax: number, bytesMax: number): string[] | null {
   if (!Array.isArray(value) || value.length > countMax) return null

@@ -12,7 +12,7 @@ export interface CompactToken {
   readonly signed: string
 }
 
-const form = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+$/
+const form = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
@@ -23,16 +23,17 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  */
 export function readCompact(token: string): CompactToken | null {
   if (token.length > limits.authTokenBytesMax) return null
-  const [, head, body] = form.exec(token) ?? []
-  if (head === undefined || body === undefined) return null
+  const [, head, body, signature] = form.exec(token) ?? []
+  if (head === undefined || body === undefined || signature === undefined) return null
+  if (bytesOf(signature) === null) return null
   const header = claimsOf(head)
   const payload = header === null ? null : claimsOf(body)
   return header === null || payload === null ? null : { header, payload, signed: `${head}.${body}` }
 }
 
 function claimsOf(part: string): Claims | null {
-  const bytes = Buffer.from(part, 'base64url')
-  if (bytes.toString('base64url') !== part) return null
+  const bytes = bytesOf(part)
+  if (bytes === null) return null
   try {
     const value = parseStrictJson(utf8.decode(bytes))
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
@@ -42,4 +43,10 @@ function claimsOf(part: string): Claims | null {
     if (error instanceof SyntaxError || error instanceof TypeError) return null
     throw error
   }
+}
+
+/** Null for what is not the one way to write them. */
+function bytesOf(part: string): Buffer | null {
+  const bytes = Buffer.from(part, 'base64url')
+  return bytes.toString('base64url') === part ? bytes : null
 }

@@ -69,6 +69,12 @@ const signed = (claims: object, key: KeyObject = rsa.privateKey, alg = 'RS256'):
   new SignJWT(claims as Record<string, unknown>).setProtectedHeader({ alg }).sign(key)
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
+test('a time may have a fraction: it ends in a whole millisecond', async () => {
+  const jwt = await open('RS256')
+  const claims = await jwt.verify(await signed({ ...good, exp: now + 300.00049 }))
+  assert.equal(claims?.expiresMs, (now + 300) * 1000)
+})
+
 for (const [name, make] of Object.entries<() => Promise<string> | string>({
   'of nothing': () => '',
   'of rubbish': () => 'a.b.c',
