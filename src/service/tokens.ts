@@ -1,7 +1,7 @@
 import { issuedJson } from '../audit/issued-json.ts'
 import type { Caller } from '../auth/caller.ts'
 import { known, root } from '../auth/operation.ts'
-import { type Scope, ScopeError, scopeCovers, scopeOf } from '../auth/scope.ts'
+import { parseScope, type Scope, ScopeError, scopeClaim, scopeCovers, scopeOf } from '../auth/scope.ts'
 import { scopeEntryOfWire, wireOfScopeEntry } from '../auth/scope-wire.ts'
 import { limits } from '../base/limits.ts'
 import { isSha256Text } from '../base/sha256-text.ts'
@@ -109,7 +109,8 @@ function narrowed(outer: Scope | null, asked: Scope | null): Scope | null {
 
 function askedScope(entries: readonly WireScopeEntry[]): Scope {
   try {
-    return scopeOf(entries.map(scopeEntryOfWire))
+    // By the reading of the claim that it becomes: a token that nobody takes is of no use.
+    return parseScope(scopeClaim(scopeOf(entries.map(scopeEntryOfWire))))
   } catch (error) {
     if (error instanceof ScopeError) throw new StatusError(Code.InvalidArgument, `tokens: ${error.message}`)
     throw error

@@ -47,12 +47,12 @@ export class WatchAccess {
     const signed = this.#signed
     this.#caller = null
     const reason = this.denial(access, view, range)
+    if (reason === null || this.#caller !== null) return reason
     // That a token has expired since is nothing to what was begun while it was good.
-    if (reason !== null && this.#caller === null) {
-      this.#caller = caller
-      this.#signed = signed
-    }
-    return reason
+    this.#caller = caller
+    this.#signed = signed
+    // The thread remembers only so many signed ones. One that it has forgotten is as good as it was, if the rules say so.
+    return signed === null ? reason : this.denial(access, view, range)
   }
 
   /**

@@ -222,6 +222,9 @@ describe('a token of one’s own', () => {
       [{ ...reads('a'), verbs: [] }, /needs verbs/],
       [{ ...reads('a'), verbs: ['lease'] }, /only read and write have a range/],
       [{ ...reads(''), verbs: ['read'] }, /need a range/],
+      // What no claim can say.
+      [reads('', 'b'), /from is empty/],
+      [reads('b', 'a'), /no key in it/],
     ] as const)
       assert.match((await reasonOf(() => issued(ann, { scope: [{ ...entry, verbs: [...entry.verbs] }] })))!, want)
     assert.match((await reasonOf(() => issued(ann, { scope: Array(65).fill(reads('a')) })))!, /at most 64/)
@@ -363,6 +366,24 @@ describe('a token ends', () => {
     assert.equal(await mayGet(earlier), 'invalidAuthToken')
     assert.equal(await mayGet(offline({ iat: now() + 0.01 })), null)
     assert.equal(await mayGet(offline({ sub: 'nobody' })), 'invalidAuthToken')
+  })
+
+  test('made by a key at hand, or elsewhere: when auth is switched off', async () => {
+    const disableAt = (now_ms: number): RuleChange => ({ $case: 'disable', value: { now_ms: BigInt(now_ms) } })
+    for (const make of [offline, outside]) {
+      const { member, mayGet } = await setUp()
+      await member.change(onRevisionOf(member, devMayWhatAnnMay))
+      const earlier = make({ iat: now() - 1 })
+      assert.equal(await mayGet(earlier), null)
+      const issuedMs = Date.now()
+      await member.change(disableAt(issuedMs), enable)
+      assert.equal(await mayGet(earlier), 'invalidAuthToken')
+      const later = make({ iat: issuedMs / 1000 + 1 })
+      assert.equal(await mayGet(later), null)
+      await member.change(disableAt(1), enable)
+      assert.equal(await mayGet(earlier), 'invalidAuthToken', 'by a clock that goes after')
+      assert.equal(await mayGet(later), null)
+    }
   })
 
   test('when whoever has it says so, and with all that was made of it', async () => {
@@ -539,6 +560,25 @@ describe('watches', () => {
     assert.deepEqual(stream.lines(), [])
     keys.change(false)
     assert.deepEqual(stream.lines(), [gone])
+  })
+
+  test('can be added when the thread has forgotten the token, if it is still good', async () => {
+    const { stream, timers, mayGet, token, revoke } = await watching({})
+    const create = (key: string): Promise<string> => {
+      stream.create(key)
+      timers.settle()
+      return waitFor('it is answered', () => stream.lines().join() || null)
+    }
+    const long = (jti: string): string => offline({ jti, x: 'x'.repeat(5700) })
+    const count = limits.signedTokensRememberedBytesMax / (4 * long('n').length)
+    for (let n = 0; n < count; n++) assert.equal(await mayGet(long(`n${n}`)), null)
+    assert.equal(await create('b'), '#1 @1 created')
+    assert.match(await create('x'), /created canceled .*permission denied/)
+    assert.equal(await revoke({ token }), null)
+    timers.settle()
+    assert.deepEqual(stream.lines(), [gone, gone.replace('#0', '#1')])
+    for (let n = 0; n < count; n++) await mayGet(long(`m${n}`))
+    assert.match(await create('a'), /created canceled .*invalid auth token/)
   })
 
   test('leave no timer behind, and listen to nothing', async () => {
