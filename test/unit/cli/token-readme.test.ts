@@ -22,7 +22,7 @@ const commandsOf = (text: string): string[] =>
   [...text.matchAll(/leasehold (token [a-z][^`\n#,]*)/g)].map(([, command]) => command!.trim())
 
 describe('each command that the pages on tokens name is one that there is', () => {
-  for (const name of ['README.md', 'tokens/README.md']) {
+  for (const name of ['README.md', 'policies/tokens.md']) {
     const commands = commandsOf(page(name))
     assert.ok(commands.length >= 3, name)
     for (const command of commands)
