@@ -37,6 +37,8 @@ export class ClientConnections implements Iterable<ClientConnection> {
       // Cancelling a call is a reset: clients that give up many calls at once are no attack yet.
       streamResetBurst: limits.streamResetsAtOnceMax,
       streamResetRate: limits.streamResetsPerSecondMax,
+      // Else a field with blanks around its value is dropped without a word, and a call with such a token judged by its certificate.
+      strictFieldWhitespaceValidation: false,
       settings: {
         enablePush: false,
         initialWindowSize: limits.streamWindowBytes,

@@ -388,6 +388,22 @@ test('too many header fields, or too long ones, are refused', async () => {
   await assertServes(server.port)
 })
 
+test('a token with blanks around it is not as if none had come', async () => {
+  const tellToken: UnaryHandler = async (_member, _request, { credentials }) =>
+    Buffer.from(credentials === 'member' ? 'member' : JSON.stringify(credentials.token))
+  await using server = await serve(tableOf({ [rangePath]: { kind: 'unary', handler: tellToken } }))
+  for (const [field, value, want] of [
+    ['token', 'abc ', 'abc '],
+    ['token', ' abc', ' abc'],
+    ['token', 'abc\t', 'abc\t'],
+    ['authorization', 'Bearer ', ''],
+    ['authorization', 'Bearer abc ', 'abc '],
+  ] as const) {
+    const { body } = await call(server.port, headersOf(rangePath, { [field]: value }), one)
+    assert.equal(JSON.parse(body.subarray(5).toString()), want, JSON.stringify([field, value]))
+  }
+})
+
 test('a client that is gone without a word is noticed by the pings', { timeout: 20_000 }, async () => {
   await using server = await serve(table, { grpcKeepaliveIntervalMs: 20, grpcKeepaliveTimeoutMs: 100 })
   const alive = await http2Client(server.port)
