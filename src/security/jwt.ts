@@ -1,8 +1,10 @@
 import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { jwtVerify, SignJWT } from 'jose'
+import { limits } from '../base/limits.ts'
 import type { JwtConfig } from '../config/auth-token.ts'
 import { keyProblem } from './token-algorithms.ts'
+import { Turns } from './turns.ts'
 
 /** What is wrong with the keys, in one line that names the file. */
 export class JwtKeyError extends Error {
@@ -28,6 +30,8 @@ export class Jwt {
   readonly #publicKey: KeyObject
   readonly #privateKey: KeyObject | null
   readonly #ttlMs: number
+  /** Signatures are made and checked by threads that the log's writes need, too. */
+  readonly #turns = new Turns(limits.tokenSignaturesAtOnceMax)
 
   private constructor(config: JwtConfig, publicKey: KeyObject, privateKey: KeyObject | null) {
     this.#algorithm = config.algorithm
@@ -61,22 +65,21 @@ export class Jwt {
 
   /** @returns null if there is only a key to verify with. */
   async sign(username: string, revision: number): Promise<string | null> {
-    if (this.#privateKey === null) return null
+    const privateKey = this.#privateKey
+    if (privateKey === null) return null
     const now = Math.floor(Date.now() / 1000)
-    return new SignJWT({ username, revision })
+    const token = new SignJWT({ username, revision })
       .setProtectedHeader({ alg: this.#algorithm, typ: 'JWT' })
       .setIssuedAt(now)
       .setExpirationTime(now + Math.floor(this.#ttlMs / 1000))
-      .sign(this.#privateKey)
+    return this.#turns.run(() => token.sign(privateKey))
   }
 
   /** @returns null for a token that is not good, for whatever reason. */
   async verify(token: string): Promise<JwtClaims | null> {
     try {
-      const { payload } = await jwtVerify(token, this.#publicKey, {
-        algorithms: [this.#algorithm],
-        requiredClaims: ['exp', 'username', 'revision'],
-      })
+      const expected = { algorithms: [this.#algorithm], requiredClaims: ['exp', 'username', 'revision'] }
+      const { payload } = await this.#turns.run(() => jwtVerify(token, this.#publicKey, expected))
       const { username, revision, exp, iat } = payload
       const nowMs = Date.now()
       if (typeof username !== 'string' || username === '') return null

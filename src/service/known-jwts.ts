@@ -6,6 +6,7 @@ import { EtcdError } from '../errors.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import type { Member } from './member.ts'
 import type { ShownToken, TokenKind } from './token-kind.ts'
+import { Verifying } from './verifying.ts'
 
 export interface JwtClaims {
   readonly username: string
@@ -30,6 +31,7 @@ export class KnownJwts implements TokenKind {
   readonly #member: Member
   readonly #keys: JwtKeys
   readonly #known = new Map<string, JwtClaims>()
+  readonly #verifying = new Verifying()
 
   constructor(member: Member, keys: JwtKeys) {
     this.#member = member
@@ -40,8 +42,11 @@ export class KnownJwts implements TokenKind {
     return this.#known.has(token)
   }
 
+  /** @throws EtcdError tooManyRequests. */
   whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
-    return this.#known.has(token) || !rulesNow().enabled ? null : this.#verify(token, rulesNow)
+    return this.#known.has(token) || !rulesNow().enabled
+      ? null
+      : this.#verifying.once(token, () => this.#verify(token, rulesNow))
   }
 
   async #verify(token: string, rulesNow: () => AccessRules): Promise<void> {

@@ -10,6 +10,7 @@ import type { ReadView } from '../mvcc/view.ts'
 import type { Credentials } from './call.ts'
 import type { Member } from './member.ts'
 import type { ShownToken, TokenKind } from './token-kind.ts'
+import { Verifying } from './verifying.ts'
 
 /** What a token says that a trusted key has signed, that is for this cluster, and whose time had not passed. */
 export interface VerifiedToken {
@@ -87,7 +88,7 @@ export class SignedTokens implements TokenKind {
   readonly keys: TokenKeys
   readonly #member: Member
   readonly #known = new Map<string, Known>()
-  readonly #verifying = new Map<string, Promise<void>>()
+  readonly #verifying = new Verifying()
   #bytes = 0
 
   constructor(member: Member, keys: TokenKeys) {
@@ -102,12 +103,7 @@ export class SignedTokens implements TokenKind {
   /** @throws EtcdError tooManyRequests. */
   whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
     if (this.#known.has(token) || !rulesNow().enabled) return null
-    const verifying = this.#verifying.get(token)
-    if (verifying !== undefined) return verifying
-    if (this.#verifying.size >= limits.tokensVerifyingMax) throw new EtcdError('tooManyRequests')
-    const begun = this.#verify(token, rulesNow).finally(() => this.#verifying.delete(token))
-    this.#verifying.set(token, begun)
-    return begun
+    return this.#verifying.once(token, () => this.#verify(token, rulesNow))
   }
 
   async #verify(token: string, rulesNow: () => AccessRules): Promise<void> {

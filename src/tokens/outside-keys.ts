@@ -25,6 +25,8 @@ export class OutsideKeys {
   #timer: NodeJS.Timeout | null = null
   #watch: FileWatch | null = null
   #isClosed = false
+  /** Tokens that wait for the issuer's answer. */
+  #waiting = 0
 
   constructor(
     config: OutsideIssuerConfig,
@@ -59,11 +61,20 @@ export class OutsideKeys {
     return this.#keys
   }
 
-  /** Those of now; if none of them is `id`, those that the issuer has by now, if it was not asked a moment ago. */
+  /**
+   * Those of now; if none of them is `id`, those that the issuer has by now, if it was not asked a moment ago and not too many
+   * wait for it already.
+   */
   async withKey(id: string | null): Promise<KeySet> {
     if (this.#has(id) || this.#config.keys.kind === 'file') return this.#keys
     const mayAsk = this.#reading !== null || this.#nowMs() - this.#triedMs >= limits.keySetRefreshMsMin
-    if (mayAsk) await this.#refresh()
+    if (!mayAsk || this.#waiting >= limits.keySetWaitingMax) return this.#keys
+    this.#waiting++
+    try {
+      await this.#refresh()
+    } finally {
+      this.#waiting--
+    }
     return this.#keys
   }
 

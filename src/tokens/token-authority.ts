@@ -5,6 +5,7 @@ import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { TokensConfig } from '../config/token-settings.ts'
 import { type FileWatch, watchFiles } from '../security/file-watch.ts'
+import { Turns } from '../security/turns.ts'
 import type { NewToken, TokenKeys, VerifiedToken } from '../service/signed-tokens.ts'
 import { type OwnExpectations, ownClaims, readOutsideClaims, readOwnClaims } from './claims.ts'
 import { type CompactToken, readCompact } from './compact-token.ts'
@@ -12,7 +13,6 @@ import { hasKey, type KeySet, keySetText, type VerificationKey } from './key-set
 import { OutsideKeys } from './outside-keys.ts'
 import { type OwnKeys, readOwnKeys } from './own-keys.ts'
 import type { SigningKey } from './signing-key.ts'
-import { Turns } from './turns.ts'
 
 const noKeys: OwnKeys = { signing: null, verifying: new Map() }
 

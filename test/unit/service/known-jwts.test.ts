@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { limits } from '../../../src/base/limits.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { EtcdError } from '../../../src/errors.ts'
 import { accessOf } from '../../../src/service/access.ts'
@@ -105,4 +106,18 @@ test('without a key to sign with nobody can log in', async () => {
   const { keys, logIn } = await setUp()
   keys.canSign = false
   await assert.rejects(logIn(), { code: 2, message: 'auth: token signing attempted with verify-only key' })
+})
+
+test('a token that many show at once is verified once; so many others wait, and no more', async () => {
+  const { member, keys, logIn, reason } = await setUp()
+  const token = await logIn()
+  const before = keys.verified
+  assert.deepEqual(await Promise.all(Array.from({ length: 20 }, () => reason(token))), Array(20).fill(null))
+  assert.equal(keys.verified, before + 1)
+  const show = (shown: string) => accessOf(member).whenTokenIsKnown(fakeCall({ ...noCredentials, token: shown }))
+  const waiting = Array.from({ length: limits.tokensVerifyingMax }, (_, n) => show(`rubbish ${n}`))
+  assert.throws(() => show('more rubbish'), { reason: 'tooManyRequests' })
+  assert.equal(await reason(token), null, 'who is known is not in their way')
+  await Promise.all(waiting)
+  assert.equal(await reason('more rubbish'), 'invalidAuthToken')
 })

@@ -114,6 +114,22 @@ test('many tokens with a key that is not known ask once', async () => {
   }
 })
 
+test('so many tokens wait for an issuer that is slow, and no more', async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+  using server = await serve((_request, response) => void answered.then(() => response.end(setText(first))))
+  const keys = new OutsideKeys(configOf(server.url), silentLog, () => {})
+  try {
+    await keys.start()
+    const waiting = Array.from({ length: limits.keySetWaitingMax }, () => keys.withKey('first'))
+    assert.equal((await keys.withKey('first')).size, 0)
+    answer()
+    assert.ok((await Promise.all(waiting)).every((set) => set.has('first')))
+    assert.ok(limits.keySetWaitingMax < limits.tokensVerifyingMax)
+  } finally {
+    keys.close()
+  }
+})
+
 test('keys in a file are read again when it changes', async () => {
   const file = join(dir, 'keys.json')
   writeFileSync(file, setText(first))
