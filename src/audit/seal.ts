@@ -66,6 +66,12 @@ export function sealHash(previous: string, block: readonly Uint8Array[], head: s
   return hash.update(head).digest('hex')
 }
 
+/**
+ * No seal without a signature comes so long after the first one behind a checkpoint, by the times of both: whoever writes a trail
+ * signs that one, whatever has become of its clock. A checkpoint may come at any time: the member may have been down.
+ */
+export const unsignedMsMax = 60_000
+
 /** What a checkpoint's signature is over: nothing else that the key may ever sign looks like it. */
 export const signedMessage = (hash: string): Buffer => Buffer.from(`leasehold audit checkpoint\n${hash}\n`)
 

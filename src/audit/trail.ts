@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { emptyBytes } from '../base/bytes.ts'
 import { damagedLine, lostLine, recoveredLine } from './own-records.ts'
 import { type ChainPosition, readTrailFile } from './read-file.ts'
-import { beginLine, fileName, noHash, type SealEnd, sealHash, sealHead, sealLine } from './seal.ts'
+import { beginLine, fileName, noHash, type SealEnd, sealHash, sealHead, sealLine, unsignedMsMax } from './seal.ts'
 import type { SigningKey } from './signing-key.ts'
 import type { TrailFile, TrailFolder } from './trail-folder.ts'
 
@@ -45,7 +45,8 @@ export class Trail {
   #size = 0
   #openedMs = 0
   #position: ChainPosition = { hash: noHash, seals: 0, records: 0 }
-  #unsigned = false
+  /** Of the first seal behind the newest checkpoint; null: there is none. */
+  #unsignedSinceMs: number | null = null
   #unsynced = false
   #isEnded = false
   /** Lines that the run before left without a seal: the next one covers them. */
@@ -85,7 +86,7 @@ export class Trail {
 
   /** Whether there is a seal that no checkpoint stands for. */
   get isUnsigned(): boolean {
-    return this.#unsigned
+    return this.#unsignedSinceMs !== null
   }
 
   /** Records of a batch that never came so far. */
@@ -177,14 +178,17 @@ export class Trail {
     }
   }
 
-  #write(batches: readonly Batch[], end: SealEnd, isSigned: boolean): void {
+  #write(batches: readonly Batch[], end: SealEnd, mustSign: boolean): void {
     const file = this.#file!
     if (this.#hasRest) {
       file.truncate(this.#size)
       this.#hasRest = false
     }
     const { key } = this.#options
-    const time = this.time
+    const nowMs = this.#options.nowMs()
+    const time = new Date(nowMs).toISOString()
+    const unsignedMs = nowMs - (this.#unsignedSinceMs ?? nowMs)
+    const isSigned = mustSign || unsignedMs < 0 || unsignedMs > unsignedMsMax
     const pieces = batches.map(({ bytes }) => bytes)
     let records = batches.reduce((sum, batch) => sum + batch.records, this.#kept.lines)
     const isFirst = this.#size === 0
@@ -213,7 +217,7 @@ export class Trail {
     this.#position = { hash, seals: fields.seal, records: fields.records }
     this.#kept = nothingKept
     this.#isEnded = end === 'file'
-    this.#unsigned = !isSigned
+    this.#unsignedSinceMs = isSigned ? null : (this.#unsignedSinceMs ?? nowMs)
     this.#unsynced = true
     if (lost !== null) this.#lost = null
   }

@@ -1,6 +1,6 @@
 import { recordKinds } from './own-records.ts'
 import { type ChainPosition, type FileContents, readTrailFile } from './read-file.ts'
-import { fileName, noHash, type Seal } from './seal.ts'
+import { fileName, noHash, type Seal, unsignedMsMax } from './seal.ts'
 import { isSignedBy, type VerificationKeys } from './signing-key.ts'
 import type { TrailFolder } from './trail-folder.ts'
 
@@ -24,9 +24,6 @@ export interface Verdict {
   /** Whether the trail ends where the member ended it. Otherwise the member runs, was killed, or the end is missing. */
   readonly isEnded: boolean
 }
-
-/** Between a seal and the checkpoint after it there are a few seconds, unless the disk or the machine stood still. */
-const checkpointOverdueMs = 60_000
 
 /**
  * Follows a trail from its oldest file to its end: every byte, the numbers of files, seals and records, and the signatures
@@ -69,12 +66,11 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
       const head = `${seal.seal}:${seal.hash}`
       expectedIsThere ||= head === expected
       if (seal.signature === null) {
-        unsignedSinceMs ??= Date.parse(seal.time)
-        return null
+        const timeMs = Date.parse(seal.time)
+        unsignedSinceMs ??= timeMs
+        return timeMs - unsignedSinceMs > unsignedMsMax ? 'no checkpoint comes, long after it was due' : null
       }
-      const overdue = unsignedSinceMs !== null && Date.parse(seal.time) - unsignedSinceMs > checkpointOverdueMs
       unsignedSinceMs = null
-      if (overdue) return 'a checkpoint comes long after it was due'
       checkpoint = { head, time: seal.time, file }
       signedRecords = seal.records
       return null
@@ -105,15 +101,6 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
   }
   if (checkpoint === null) return damaged(fileName(files.at(-1)!), 0, 'there is no checkpoint')
   if (!expectedIsThere) return damaged(fileName(files.at(-1)!), 0, `checkpoint ${expected} is not in the trail`)
-  const lastFile = fileName(files.at(-1)!)
-  const lastSeal = last?.lastSeal
-  if (
-    unsignedSinceMs !== null &&
-    lastSeal != null &&
-    Date.parse(lastSeal.time) - unsignedSinceMs > checkpointOverdueMs
-  ) {
-    return damaged(lastFile, last!.sealedLines, 'no checkpoint comes, long after it was due')
-  }
   return verdict(null)
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { noHash, parseSeal, sealHash, sealHead, sealLine } from '../../../src/audit/seal.ts'
 import { verifyTrail } from '../../../src/audit/verify.ts'
 import {
   batchOf,
@@ -139,15 +140,62 @@ test('a trail that somebody made anew with a key of its own is found', () => {
 })
 
 test('a checkpoint whose signature was taken away, with the hash made anew, is found by what is overdue', () => {
-  let nowMs = 1_700_000_000_000
   const folder = new MemoryTrailFolder()
+  const trail = openTrail(folder)
+  for (let record = 0; record < 3; record++) trail.append([batchOf(record)])
   // Who cannot sign goes on for hours without a checkpoint.
-  const trail = openTrail(folder, { nowMs: () => nowMs })
-  for (let record = 0; record < 3; record++) {
-    trail.append([batchOf(record)])
-    nowMs += 3_600_000 / 4
+  folder.files.set(1, resealed(folder.read(1), 3_600_000 / 4))
+  assert.match(damageOf(folder)!.what, /due/)
+})
+
+/** With later times for the seals behind the first one, and their hashes made anew. */
+function resealed(bytes: Buffer, laterMs: number): Buffer {
+  let previous = noHash
+  let block = ''
+  let timeMs = 0
+  let text = ''
+  for (const line of bytes.toString().split(/(?<=\n)/)) {
+    const seal = parseSeal(line)
+    if (seal === null) {
+      block += line
+      continue
+    }
+    timeMs = timeMs === 0 ? Date.parse(seal.time) : timeMs + laterMs
+    const forged = { ...seal, time: new Date(timeMs).toISOString() }
+    previous = sealHash(previous, [Buffer.from(block)], sealHead(forged))
+    text += block + sealLine({ ...forged, hash: previous })
+    block = ''
   }
-  assert.match(damageOf(folder)!.what, /overdue|due/)
+  return Buffer.from(text)
+}
+
+test('a trail is good however long the member was down, the machine asleep, the disk full or the clock wrong', () => {
+  const minuteMs = 60_000
+  const day = { fileAgeMsMax: 24 * 60 * minuteMs }
+  for (const awayMs of [2 * minuteMs, 60 * minuteMs, -60 * minuteMs]) {
+    let nowMs = 1_700_000_000_000
+    const clock = { nowMs: () => nowMs, ...day }
+    const folder = new MemoryTrailFolder()
+    const killed = openTrail(folder, clock)
+    killed.append([batchOf(1)])
+    nowMs += awayMs
+    const trail = openTrail(folder, clock)
+    trail.append([batchOf(2)])
+    nowMs += awayMs
+    trail.append([batchOf(3)])
+    trail.append([batchOf(4)])
+    nowMs += awayMs
+    trail.checkpoint()
+    trail.append([batchOf(5)])
+    nowMs -= 2 * awayMs
+    folder.failing.add('write')
+    assert.throws(() => trail.checkpoint())
+    folder.failing.clear()
+    nowMs += 3 * awayMs
+    trail.append([batchOf(6)])
+    trail.checkpoint('stop')
+    assert.equal(damageOf(folder), null, `${awayMs} ms`)
+  }
 })
 
 test('the run after a clean stop goes on in the same file', () => {
