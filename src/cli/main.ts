@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addAuditCommands } from './audit.ts'
 import { failureLine } from './failure.ts'
 import { count, given } from './option-values.ts'
+import { outputTo } from './output.ts'
 import { addPkiCommands } from './pki.ts'
 import { addPolicyCommands } from './policy.ts'
 import { addTokenCommands } from './token.ts'
@@ -85,5 +86,15 @@ async function main(args: readonly string[]): Promise<number> {
 
 const usageProblem = (error: CommanderError): string => error.message.replace(/^error: /, '').split('\n', 1)[0] ?? ''
 
+const args = process.argv.slice(2)
+// A member that ends waits for nobody who does not read its log.
+const output = args[0] === 'serve' ? [] : [process.stdout, process.stderr].map(outputTo)
+let exitCode = await main(args)
+for (const each of output) {
+  const failure = await each.written()
+  if (failure === null) continue
+  process.stderr.write(failureLine(args[0] ?? '', failure))
+  exitCode ||= 1
+}
 // Explicitly, because a command's leftovers (an idle client connection, say) must not keep the process alive.
-process.exit(await main(process.argv.slice(2)))
+process.exit(exitCode)
