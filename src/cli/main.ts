@@ -1,5 +1,5 @@
 /** The `leasehold` command. Each subcommand is one file; what a command needs is loaded when it is called. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help } from 'commander'
 import { addAuditCommands } from './audit.ts'
 import { failureLine } from './failure.ts'
 import { count, given } from './option-values.ts'
@@ -17,6 +17,9 @@ function program(exit: (code: number) => void): Command {
     .version(version(), '--version', 'print the version and exit')
     .exitOverride()
     .configureOutput({ outputError: () => {} })
+    .configureHelp({
+      optionDescription: (option) => new Help().optionDescription(option).replace(' (default: [])', ''),
+    })
 
   // For the list of commands only: `main` hands serve its flags as they are, because they follow Go's rules.
   root.command('serve').description("run one member; takes etcd's flags (see: leasehold serve --help)")

@@ -85,6 +85,8 @@ function rangeOf(verb: Verb, key: string | null, { prefix, fromKey, to, base64 }
   }
   const forms = [prefix, fromKey, to !== undefined].filter((form) => form === true)
   if (forms.length > 1) throw new CommandError('--prefix, --from-key and --to exclude each other')
+  // As etcdctl has it.
+  if (key === '' && (prefix || (fromKey && to === undefined))) return parseRangeSpec({ all: true })
   const encoding = base64 ? { encoding: 'base64' } : {}
   const isFrom = fromKey === true || to !== undefined
   try {
@@ -121,7 +123,7 @@ function textOf(question: Question, explanation: Explanation, file: string | nul
   const { denial, roles, builtIn, grants, lacking, nearest, otherRoles } = explanation
   const verdict = denial === null ? 'allowed' : 'denied'
   const lines = [`${verdict}: ${questionText(question)}`]
-  if (denial !== null && denial.rule === 'no such user') lines.push('  there is no such user')
+  if (denial !== null && denial.rule === 'no such user') lines.push(`  there is no such ${question.subject.kind}`)
   if (question.subject.kind !== 'role')
     lines.push(`  roles: ${roles.length === 0 ? 'none' : roles.map(quoted).join(', ')}`)
   for (const role of builtIn) lines.push(`  by the built-in role ${quoted(role)}`)

@@ -10,7 +10,7 @@ export type LoadedPolicy =
 
 export function loadPolicy(file: string): LoadedPolicy {
   try {
-    return { policy: parsePolicy(readBounded(file)), problems: null }
+    return { policy: parsePolicy(contentOf(file)), problems: null }
   } catch (error) {
     if (error instanceof PolicyError) return { policy: null, problems: error.problems }
     throw error
@@ -31,6 +31,16 @@ export function requirePolicy(file: string): Policy {
 
 export const problemLine = (file: string, { place, message }: Problem): string =>
   `${file}:${placeText(place)}: error: ${message}\n`
+
+function contentOf(file: string): Uint8Array {
+  try {
+    return readBounded(file)
+  } catch (error) {
+    // Not all that the system says has the name in it.
+    const { message } = error as Error
+    throw new CommandError(message.includes(file) ? message : `${file}: ${message}`, { cause: error })
+  }
+}
 
 /** One byte more than a policy may have, at most: what follows is not looked at. */
 function readBounded(file: string): Uint8Array {

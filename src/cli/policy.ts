@@ -56,7 +56,7 @@ export function addPolicyCommands(root: Command, exit: (code: number) => void): 
     .argument('<words...>', 'a policy (without it the cluster is asked), who, what (read, write, monitor, ...), a key')
     .option('--group', 'not a user is meant, but a group')
     .option('--role', 'not a user is meant, but a role')
-    .option('--prefix', 'all keys that begin with the key')
+    .option('--prefix', 'all keys that begin with the key; of an empty one, all there are')
     .option('--from-key', 'all keys from the key on')
     .option('--to <key>', 'all keys from the key to before this one', given)
     .option('--base64', 'keys are given in base64')

@@ -1,4 +1,5 @@
 import { authorize, type Denial } from '../auth/authorize.ts'
+import { isBuiltInRole } from '../auth/built-in-roles.ts'
 import { type Caller, stranger } from '../auth/caller.ts'
 import { auditing, backingUp, monitoring, type Operation, operating, root } from '../auth/operation.ts'
 import type { PolicyRole } from '../wire/gen/leasehold.ts'
@@ -31,6 +32,9 @@ export class Judge {
 
   #callerOf({ kind, name }: Subject): { readonly tables: AuthTables; readonly caller: Caller } {
     if (kind === 'group') return { tables: this.#tables, caller: memberOf(name) }
+    if (kind === 'role' && !this.#roles.has(name) && !isBuiltInRole(name)) {
+      return { tables: this.#tables, caller: stranger }
+    }
     const tables = kind === 'user' ? this.#tables : this.#tablesOfRole(name)
     const user = tables.rules.userNamed(tables.view, kind === 'user' ? name : holder)?.user
     if (user === undefined) return { tables, caller: stranger }

@@ -64,7 +64,7 @@ function textOf(bytes: Uint8Array): string {
     throw new PolicyError([{ place, message }])
   }
   if (bytes.length > limits.policyFileBytesMax) {
-    return refuse(fileBegin, `a policy has at most ${limits.policyFileBytesMax} bytes, not ${bytes.length}`)
+    return refuse(fileBegin, `a policy has at most ${limits.policyFileBytesMax} bytes`)
   }
   let text: string
   try {

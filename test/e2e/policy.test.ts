@@ -221,6 +221,20 @@ describe('policies on three members', () => {
     assert.equal(await expectExit(policy(auditor, ['export']), 0), exported)
   })
 
+  test('a cluster with more than a policy can have says so when it is exported', { timeout: 60_000 }, async () => {
+    const { admin, auditor } = identities
+    const names = Array.from({ length: 9500 }, (_, at) => `role-${'x'.repeat(6)}-${at}`)
+    const many = names.map((name) => `  - {name: ${name}, permissions: [{allow: [read], prefix: /${name}/}]}\n`)
+    await expectExit(policy(admin, ['apply', file('many', `version: 1\nroles:\n${many.join('')}`)]), 0)
+    const { code, stdout, stderr } = await policy(auditor, ['export'])
+    assert.equal(code, 1)
+    assert.match(stderr, /the cluster has what no policy can have: 1:1: a policy has at most 1048576 bytes\n$/)
+    // All of it is there all the same.
+    assert.ok(names.every((name) => stdout.includes(`- name: ${name}\n`)))
+    assert.match(stdout, /- name: oidc:team\n {4}roles:\n {6}- reader\n$/)
+    await expectExit(policy(admin, ['apply', file('basic', basic), '--prune']), 0)
+  })
+
   test('of two changes of the same rules one is refused', { timeout: 60_000 }, async () => {
     const { admin, auditor } = identities
     const client = clientOf(admin)
