@@ -1,8 +1,10 @@
 import type { Judgement, WatchEvent } from '../audit/call-audit.ts'
-import type { AccessRules } from '../auth/access-rules.ts'
+import type { AccessRules, Rights } from '../auth/access-rules.ts'
 import { authorize } from '../auth/authorize.ts'
 import type { Caller } from '../auth/caller.ts'
-import { reading } from '../auth/operation.ts'
+import type { Interval } from '../auth/intervals.ts'
+import { known, reading } from '../auth/operation.ts'
+import { equalBytes } from '../base/bytes.ts'
 import type { KeyRange } from '../base/key-range.ts'
 import { codeNameOf, EtcdError, type EtcdErrorReason, etcdErrors } from '../errors.ts'
 import type { ReadView } from '../mvcc/view.ts'
@@ -17,6 +19,8 @@ export class WatchAccess {
   #caller: Caller | null = null
   /** What it showed, if that ends by itself. */
   #signed: VerifiedToken | null = null
+  /** By which every watch of the call was found good; null: not all by the same. */
+  #grounds: Grounds | null = null
   /** The newest one. */
   #judgement: Judgement = authIsOff
 
@@ -56,6 +60,40 @@ export class WatchAccess {
   }
 
   /**
+   * Notes by what a watch was allowed to begin, or all of them to go on.
+   *
+   * @param isAll what was judged is all there is.
+   */
+  settle(access: Access, view: ReadView, isAll: boolean): void {
+    const grounds = this.#groundsBy(access, view)
+    const isSame = grounds !== null && this.#grounds !== null && areSame(grounds, this.#grounds)
+    if (!isSame) this.#grounds = isAll ? grounds : null
+  }
+
+  /** Whether all watches may go on because nothing has changed that they depend on: they need not be judged one by one. */
+  stands(access: Access, view: ReadView): boolean {
+    if (this.#grounds === null) return false
+    const grounds = this.#groundsBy(access, view)
+    return grounds !== null && areSame(grounds, this.#grounds)
+  }
+
+  /** Null: auth is off, or it is nobody who may anything. */
+  #groundsBy(access: Access, view: ReadView): Grounds | null {
+    const rules = access.rules(view)
+    if (!rules.enabled) return null
+    let caller: Caller
+    try {
+      caller = this.#callerBy(access, rules, view)
+    } catch (error) {
+      if (error instanceof EtcdError) return null
+      throw error
+    }
+    if (authorize(rules, view, caller, known) !== null) return null
+    if (caller.kind === 'user') return rules.user(view, caller.id)
+    return caller.kind === 'groups' ? rules.groups(view, caller.groups) : null
+  }
+
+  /**
    * Why a watch of the range cannot go on; null: it can. A login's token that has only expired since was good when the watch
    * began; what was begun with a signed one ends with it.
    */
@@ -89,6 +127,15 @@ export class WatchAccess {
     this.#call.audit?.watch('canceled', id, range, { ...this.#judgement, rule: 'by the client', isDenied: false })
   }
 }
+
+/** What watches depend on, beside the scope of the token: that never changes. */
+type Grounds = Pick<Rights, 'isRoot' | 'reads'>
+
+const areSame = (a: Grounds, b: Grounds): boolean =>
+  a.isRoot === b.isRoot && a.reads.length === b.reads.length && a.reads.every((each, at) => isSame(each, b.reads[at]!))
+
+const isSame = (a: Interval, b: Interval): boolean =>
+  equalBytes(a.start, b.start) && (a.end === null || b.end === null ? a.end === b.end : equalBytes(a.end, b.end))
 
 /** A refusal as the text of a watch response: clients look for what a gRPC error of etcd's looks like in Go. */
 export function refusalText(reason: EtcdErrorReason): string {

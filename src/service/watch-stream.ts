@@ -146,15 +146,18 @@ export class WatchStream {
 
   /** Ends the watches that the caller may no longer have. */
   judge(): void {
-    const denied = this.#hub.judgeBy((access, view) =>
-      [...this.watchers.values()].flatMap((watcher) => {
+    const denied = this.#hub.judgeBy((access, view) => {
+      if (this.#access.stands(access, view)) return []
+      const found = [...this.watchers.values()].flatMap((watcher) => {
         const { range } = watcher.group.node
         const reason = this.#access.denial(access, view, range)
         if (reason === null) return []
         this.#access.note('revoked', watcher.id, range)
         return [{ watcher, reason }]
-      }),
-    )
+      })
+      this.#access.settle(access, view, true)
+      return found
+    })
     for (const { watcher, reason } of denied) {
       if (this.#closed) return
       this.#forget(watcher)
@@ -209,7 +212,11 @@ export class WatchStream {
     const range = rangeFromWire(request.key.length === 0 ? smallestKey : request.key, request.range_end)
     // The index has a single key as start, as end and as a name.
     const costBytes = limits.watchOverheadBytes + 3 * request.key.length + request.range_end.length
-    const refusal = this.#hub.judgeBy((access, view) => this.#access.refusal(access, view, range))
+    const refusal = this.#hub.judgeBy((access, view) => {
+      const found = this.#access.refusal(access, view, range)
+      if (found === null) this.#access.settle(access, view, this.watchers.size === 0)
+      return found
+    })
     if (refusal !== null && !isCaughtUp) {
       this.#catchUp(request)
       return

@@ -199,6 +199,29 @@ test('a watch that is refused because the token has expired ends none that began
   assert.deepEqual(ann.lines(), [`#0 @2 canceled ${void_}`])
 })
 
+test('what changes for others costs the same however many watches a call has', async ({ mock }) => {
+  const { member, timers, open, put } = await harness()
+  const ann = open(by('ann'))
+  for (let n = 0; n < 200; n++) ann.create(n % 2 === 0 ? 'a' : 'b')
+  timers.settle()
+  assert.equal(ann.lines().length, 200)
+  const user = mock.method(AccessRules.prototype, 'user')
+  for (const change of [addUser('eve'), grantRole('eve', 'bob'), grant('bob', 'write', 'z')])
+    await member.change(change)
+  timers.settle()
+  assert.ok(user.mock.callCount() < 20, `${user.mock.callCount()} looks at users`)
+  // More is judged as before, and what was begun by more ends with it.
+  await member.change(grant('ann', 'read', 'z'))
+  ann.create('z')
+  await member.change(revoke('ann', 'z'))
+  await put('z', 'secret')
+  await put('a', '1')
+  timers.settle()
+  const lines = ann.lines()
+  assert.deepEqual(lines.slice(0, 2), ['#200 @1 created', `#200 @1 canceled ${denied}`])
+  assert.equal(lines.length, 102)
+})
+
 test('when auth is switched on, watches of nobody end, and those of users with the right go on', async () => {
   const { member, timers, open, put } = await harness([...users.slice(0, -1)])
   const nobody = open(by(''))
