@@ -119,7 +119,9 @@ for (const [name, yaml, want] of [
 }
 
 test('the rules to start from are good ones', () => {
-  const { rules } = parseAuditPolicy(readFileSync(new URL('../../../examples/audit-rules.yaml', import.meta.url), 'utf8'))
+  const { rules } = parseAuditPolicy(
+    readFileSync(new URL('../../../examples/audit-rules.yaml', import.meta.url), 'utf8'),
+  )
   const levelOf = (method: string, user: string, operation: Operation | null): string =>
     levelsOfMethod({ rules, default: 'keys' }, method)({ user, verdict: 'allowed', operation })
   assert.equal(levelOf(range, 'alice', reads('/shared/a')), 'metadata')
