@@ -166,6 +166,8 @@ export const limits = {
   signedTokensRememberedBytesMax: 32 * 1024 * 1024,
   /** Tokens whose signatures one serving thread has yet to check, and how many it checks at a time. */
   tokensVerifyingMax: 1000,
+  /** Those of one address and certificate: others have room beside them. */
+  tokensVerifyingPerSourceMax: 250,
   tokenSignaturesAtOnceMax: 2,
   /** Keys that verify tokens, in one set, and its bytes. */
   tokenKeysMax: 100,

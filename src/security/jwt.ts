@@ -23,6 +23,8 @@ export interface JwtClaims {
 /** No token is taken for longer than this, whoever issued it. */
 const lifetimeMsMax = 24 * 60 * 60 * 1000
 const clockToleranceMs = 60_000
+/** Where what nobody sent has its turn. */
+const ours = 'ours'
 
 /** Issues and verifies JSON Web Tokens with one key and one algorithm, which a token cannot choose. */
 export class Jwt {
@@ -72,14 +74,17 @@ export class Jwt {
       .setProtectedHeader({ alg: this.#algorithm, typ: 'JWT' })
       .setIssuedAt(now)
       .setExpirationTime(now + Math.floor(this.#ttlMs / 1000))
-    return this.#turns.run(() => token.sign(privateKey))
+    return this.#turns.run(ours, () => token.sign(privateKey))
   }
 
-  /** @returns null for a token that is not good, for whatever reason. */
-  async verify(token: string): Promise<JwtClaims | null> {
+  /**
+   * @param source each has its turn.
+   * @returns null for a token that is not good, for whatever reason.
+   */
+  async verify(token: string, source = ours): Promise<JwtClaims | null> {
     try {
       const expected = { algorithms: [this.#algorithm], requiredClaims: ['exp', 'username', 'revision'] }
-      const { payload } = await this.#turns.run(() => jwtVerify(token, this.#publicKey, expected))
+      const { payload } = await this.#turns.run(source, () => jwtVerify(token, this.#publicKey, expected))
       const { username, revision, exp, iat } = payload
       const nowMs = Date.now()
       if (typeof username !== 'string' || username === '') return null

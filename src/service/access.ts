@@ -83,7 +83,7 @@ export class Access {
   /** Null if this member can judge the call's token; else when it can: the token may be news to it. */
   whenTokenIsKnown({ credentials }: Call): Promise<void> | null {
     if (credentials === 'member' || credentials.token === null) return null
-    return this.#tokens.whenKnown(credentials.token, () => this.#member.read((view) => this.rules(view)))
+    return this.#tokens.whenKnown(credentials.token, credentials, () => this.#member.read((view) => this.rules(view)))
   }
 }
 

@@ -4,6 +4,7 @@ import type { Caller } from '../auth/caller.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import type { ReadView } from '../mvcc/view.ts'
+import type { Credentials } from './call.ts'
 import type { Member } from './member.ts'
 import type { ShownToken, TokenKind } from './token-kind.ts'
 import { Verifying } from './verifying.ts'
@@ -19,8 +20,11 @@ export interface JwtClaims {
 export interface JwtKeys {
   /** @returns null if there is no key to sign with. */
   sign(username: string, revision: number): Promise<string | null>
-  /** @returns null for one that is not good. */
-  verify(token: string): Promise<JwtClaims | null>
+  /**
+   * @param source within which tokens wait for each other before those of others wait for them.
+   * @returns null for one that is not good.
+   */
+  verify(token: string, source: string): Promise<JwtClaims | null>
 }
 
 /**
@@ -43,14 +47,14 @@ export class KnownJwts implements TokenKind {
   }
 
   /** @throws EtcdError tooManyRequests. */
-  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
+  whenKnown(token: string, credentials: Credentials, rulesNow: () => AccessRules): Promise<void> | null {
     return this.#known.has(token) || !rulesNow().enabled
       ? null
-      : this.#verifying.once(token, () => this.#verify(token, rulesNow))
+      : this.#verifying.once(token, credentials, (source) => this.#verify(token, source, rulesNow))
   }
 
-  async #verify(token: string, rulesNow: () => AccessRules): Promise<void> {
-    const claims = await this.#keys.verify(token)
+  async #verify(token: string, source: string, rulesNow: () => AccessRules): Promise<void> {
+    const claims = await this.#keys.verify(token, source)
     if (claims === null) return
     this.#known.set(token, claims)
     if (this.#known.size > limits.authTokensRememberedMax) this.#known.delete(this.#known.keys().next().value!)

@@ -8,6 +8,7 @@ import { EtcdError } from '../errors.ts'
 import { getApplied } from '../mvcc/meta.ts'
 import type { ReadView } from '../mvcc/view.ts'
 import { AuthChange, type AuthToken } from '../wire/gen/internal.ts'
+import type { Credentials } from './call.ts'
 import type { Member } from './member.ts'
 import type { ShownToken, TokenKind } from './token-kind.ts'
 
@@ -52,7 +53,7 @@ export class KnownTokens implements TokenKind {
   }
 
   /** A token ends in the index of the log entry without which it cannot be judged. */
-  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
+  whenKnown(token: string, _credentials: Credentials, rulesNow: () => AccessRules): Promise<void> | null {
     if (this.#known.has(token)) return null
     const match = form.exec(token)
     if (match === null || !rulesNow().enabled) return null

@@ -58,8 +58,12 @@ export interface TokenKeys {
   readonly lifetimeMsMax: number
   /** Whether a token claims to be one of these issuers'; tokens of all kinds come here, and what else may come as one. */
   claims(token: string): boolean
-  /** Null for one that is not good, for whatever reason. */
-  verify(token: string): Promise<VerifiedToken | null>
+  /**
+   * Null for one that is not good, for whatever reason.
+   *
+   * @param source within which tokens wait for each other before those of others wait for them.
+   */
+  verify(token: string, source: string): Promise<VerifiedToken | null>
   /** Null if there is no key to sign with. */
   sign(token: NewToken): Promise<{ readonly token: string; readonly id: string } | null>
   /** The keys that verify the cluster's own tokens, as a JWK set. */
@@ -101,14 +105,14 @@ export class SignedTokens implements TokenKind {
   }
 
   /** @throws EtcdError tooManyRequests. */
-  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
+  whenKnown(token: string, credentials: Credentials, rulesNow: () => AccessRules): Promise<void> | null {
     if (this.#known.has(token) || !rulesNow().enabled) return null
-    return this.#verifying.once(token, () => this.#verify(token, rulesNow))
+    return this.#verifying.once(token, credentials, (source) => this.#verify(token, source, rulesNow))
   }
 
-  async #verify(token: string, rulesNow: () => AccessRules): Promise<void> {
+  async #verify(token: string, source: string, rulesNow: () => AccessRules): Promise<void> {
     const { generation } = this.keys
-    const verified = await this.keys.verify(token)
+    const verified = await this.keys.verify(token, source)
     if (verified === null || !this.keys.trusts(verified)) return
     this.#remember(token, verified, generation)
     // It speaks of users that this member has not heard of yet. Whatever comes of it: the handler finds out in its turn.

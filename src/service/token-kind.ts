@@ -19,10 +19,11 @@ export interface TokenKind {
   /**
    * Null if `callerOf` can judge the token now; else when it can. Never rejects.
    *
+   * @param credentials with which the token came.
    * @param rulesNow those of the newest state.
    * @throws EtcdError tooManyRequests.
    */
-  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null
+  whenKnown(token: string, credentials: Credentials, rulesNow: () => AccessRules): Promise<void> | null
   /**
    * @param rules of `view`.
    * @param credentials with which the token came.

@@ -22,8 +22,8 @@ export class TokenKinds implements TokenKind {
     return this.#signed.has(token) || this.#logins.has(token)
   }
 
-  whenKnown(token: string, rulesNow: () => AccessRules): Promise<void> | null {
-    return this.#kindOf(token).whenKnown(token, rulesNow)
+  whenKnown(token: string, credentials: Credentials, rulesNow: () => AccessRules): Promise<void> | null {
+    return this.#kindOf(token).whenKnown(token, credentials, rulesNow)
   }
 
   callerOf(rules: AccessRules, view: ReadView, token: string, credentials: Credentials): Caller {

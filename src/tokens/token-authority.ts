@@ -15,6 +15,8 @@ import { type OwnKeys, readOwnKeys } from './own-keys.ts'
 import type { SigningKey } from './signing-key.ts'
 
 const noKeys: OwnKeys = { signing: null, verifying: new Map() }
+/** Where what nobody sent has its turn. */
+const ours = 'ours'
 
 /** Issues and verifies the tokens of the cluster's own keys, and verifies those of an issuer elsewhere. */
 export class TokenAuthority implements TokenKeys {
@@ -112,7 +114,7 @@ export class TokenAuthority implements TokenKeys {
     return read !== null && this.#issuerOf(read) !== null
   }
 
-  async verify(token: string): Promise<VerifiedToken | null> {
+  async verify(token: string, source = ours): Promise<VerifiedToken | null> {
     const read = readCompact(token)
     const issuer = read === null ? null : this.#issuerOf(read)
     if (read === null || issuer === null) return null
@@ -124,7 +126,7 @@ export class TokenAuthority implements TokenKeys {
     const key = keyOf(keys, id, issuer)
     const algorithm = read.header.get('alg')
     if (key === null || typeof algorithm !== 'string' || !key.algorithms.includes(algorithm)) return null
-    if (!(await this.#turns.run(() => isSignedBy(token, key, algorithm)))) return null
+    if (!(await this.#turns.run(source, () => isSignedBy(token, key, algorithm)))) return null
     const { outside } = this.#config
     return issuer === 'own'
       ? readOwnClaims(read, key.thumbprint, this.#own!, Date.now())
@@ -142,7 +144,7 @@ export class TokenAuthority implements TokenKeys {
     const { signing } = this.#keys
     if (signing === null || this.#own === null) return null
     const own = this.#own
-    return this.#turns.run(() => signToken(signing, own, token, Math.floor(Date.now() / 1000)))
+    return this.#turns.run(ours, () => signToken(signing, own, token, Math.floor(Date.now() / 1000)))
   }
 }
 

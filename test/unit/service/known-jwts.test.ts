@@ -114,9 +114,16 @@ test('a token that many show at once is verified once; so many others wait, and 
   const before = keys.verified
   assert.deepEqual(await Promise.all(Array.from({ length: 20 }, () => reason(token))), Array(20).fill(null))
   assert.equal(keys.verified, before + 1)
-  const show = (shown: string) => accessOf(member).whenTokenIsKnown(fakeCall({ ...noCredentials, token: shown }))
-  const waiting = Array.from({ length: limits.tokensVerifyingMax }, (_, n) => show(`rubbish ${n}`))
-  assert.throws(() => show('more rubbish'), { reason: 'tooManyRequests' })
+  const show = (shown: string, address: string) =>
+    accessOf(member).whenTokenIsKnown(fakeCall({ ...noCredentials, token: shown, address }))
+  const flood = (address: string) =>
+    Array.from({ length: limits.tokensVerifyingPerSourceMax }, (_, n) => show(`rubbish ${n} of ${address}`, address))
+  const waiting = flood('192.0.2.1')
+  assert.throws(() => show('more rubbish', '192.0.2.1'), { reason: 'tooManyRequests' })
+  for (let n = 2; n <= limits.tokensVerifyingMax / limits.tokensVerifyingPerSourceMax; n++) {
+    waiting.push(...flood(`192.0.2.${n}`))
+  }
+  assert.throws(() => show('more rubbish', '192.0.2.99'), { reason: 'tooManyRequests' })
   assert.equal(await reason(token), null, 'who is known is not in their way')
   await Promise.all(waiting)
   assert.equal(await reason('more rubbish'), 'invalidAuthToken')

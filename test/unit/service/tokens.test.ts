@@ -504,8 +504,17 @@ describe('what is remembered', () => {
     const { as, reasonOf, mayGet, issued } = await setUp()
     const token = await issued(ann)
     await mayGet(token)
-    const waiting = Array.from({ length: limits.tokensVerifyingMax }, (_, n) => as({ token: offline({ jti: `${n}` }) }))
-    assert.equal(await reasonOf(() => as({ token: offline() })), 'tooManyRequests')
+    const flood = (shown: Partial<Credentials>) =>
+      Array.from({ length: limits.tokensVerifyingPerSourceMax }, () =>
+        as({ ...shown, token: offline({ jti: `${Math.random()}` }) }),
+      )
+    const waiting = flood({ address: '2001:db8::1' })
+    // A host has as many addresses of its network as it likes.
+    assert.equal(await reasonOf(() => as({ token: offline(), address: '2001:db8::2' })), 'tooManyRequests')
+    for (let n = 1; n < limits.tokensVerifyingMax / limits.tokensVerifyingPerSourceMax; n++) {
+      waiting.push(...flood({ address: '2001:db8::1', certificateSha256: thumbprint('ABCDE'[n]!) }))
+    }
+    assert.equal(await reasonOf(() => as({ token: offline(), address: '192.0.2.1' })), 'tooManyRequests')
     // Who is known is not in their way.
     assert.equal(await mayGet(token), null)
     await Promise.all(waiting)
