@@ -131,8 +131,18 @@ function addUser(view: WriteView, added: AuthChange_AddUser, settings: AuthSetti
 
 function deleteUser(view: WriteView, name: string, { enabled }: AuthSettings): Made {
   if (enabled && name === rootName) throw new EtcdError('invalidAuthManagement')
-  removeUser(view, requireUser(view, name))
+  const user = requireUser(view, name)
+  if (enabled) refuseLastAdministrator(view, user)
+  removeUser(view, user)
   return counted
+}
+
+/** The user root cannot go, but one that a policy added may have no password yet. */
+function refuseLastAdministrator(view: ReadView, { name }: AuthUser): void {
+  const admins = listUsers(view).filter(canAdminister)
+  if (admins.length === 1 && admins[0]?.name === name) {
+    throw new EtcdError('invalidAuthManagement', { cause: 'nobody could administer the cluster' })
+  }
 }
 
 function changePassword(view: WriteView, changed: AuthChange_ChangePassword, revision: bigint): Made {
@@ -164,6 +174,7 @@ function revokeRole(view: WriteView, revoked: AuthChange_UserRole, { enabled }: 
   if (enabled && revoked.user === rootName && revoked.role === rootName) throw new EtcdError('invalidAuthManagement')
   const user = requireUser(view, revoked.user)
   if (!user.roles.includes(revoked.role)) throw new EtcdError('roleNotGranted')
+  if (enabled && revoked.role === rootName) refuseLastAdministrator(view, user)
   putUser(view, withoutRole(user, revoked.role))
   return counted
 }

@@ -130,6 +130,14 @@ test('auth is not switched on while nobody with the role root has anything to lo
   assert.equal(getSettings(view).enabled, false)
   apply(view, { put_users: [user('admin', ['root'], true)] })
   assert.equal(changeRules(view, enable), true)
+  // Nor does the only one go who has.
+  const taken = { $case: 'revoke_role', value: { user: 'admin', role: 'root' } } as const
+  const deleted = { $case: 'delete_user', value: { name: 'admin' } } as const
+  for (const change of [taken, deleted]) {
+    assert.throws(() => changeRules(view, change), { reason: 'invalidAuthManagement' })
+  }
+  changeRules(view, { $case: 'change_password', value: { name: 'root', password_hash: 'hash', now_ms: 1n } })
+  for (const change of [taken, deleted]) assert.equal(changeRules(view, change), true)
 })
 
 const mark = (change: Partial<TokenMark> = {}): TokenMark => ({ revision: null, issuedMs: 10, ids: [], ...change })
