@@ -15,13 +15,34 @@ export class FairQueue<Item> {
     return this.#size
   }
 
-  /** @returns false if there is no room for another one of this source. */
-  add(source: string, item: Item): boolean {
+  /**
+   * If all is full, the newest item of the source that has most gives way to one of a source that has less.
+   *
+   * @param gaveWay is called with that one.
+   * @returns false if there is no room for another one of this source.
+   */
+  add(source: string, item: Item, gaveWay: (item: Item) => void = () => {}): boolean {
+    const size = this.#bySource.get(source)?.size ?? 0
+    if (size >= this.#perSourceMax) return false
+    if (this.#size >= this.#max) {
+      const most = this.#sourceOfMost()
+      if (most === null || most.items.size < size + 2) return false
+      const newest = [...most.items].at(-1)!
+      this.remove(most.source, newest)
+      gaveWay(newest)
+    }
     const items = this.#bySource.get(source) ?? new Set()
-    if (this.#size >= this.#max || items.size >= this.#perSourceMax) return false
     this.#bySource.set(source, items.add(item))
     this.#size++
     return true
+  }
+
+  #sourceOfMost(): { readonly source: string; readonly items: ReadonlySet<Item> } | null {
+    let most: { readonly source: string; readonly items: ReadonlySet<Item> } | null = null
+    for (const [source, items] of this.#bySource) {
+      if (most === null || items.size > most.items.size) most = { source, items }
+    }
+    return most
   }
 
   /** The oldest item of the source whose turn it is; null: none waits. */

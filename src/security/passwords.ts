@@ -102,7 +102,7 @@ export class Passwords {
   #ask(question: PasswordQuestion, asker: Asker): Asked<PasswordResult> {
     const { promise, resolve, reject } = Promise.withResolvers<PasswordResult | null>()
     const job: Job = { question, asker, resolve, reject }
-    if (this.#queue.add(asker.source, job)) this.#goOn()
+    if (this.#queue.add(asker.source, job, (other) => other.resolve(null))) this.#goOn()
     else resolve(null)
     return {
       result: promise,

@@ -80,6 +80,11 @@ export class LoginGuard {
     )
   }
 
+  /** Whether the user has logged in at that place lately. */
+  knows(user: string, place: LoginPlace): boolean {
+    return this.#knownAt(user, place) !== null
+  }
+
   failed(user: string, place: LoginPlace): void {
     const now = this.#nowMs()
     const known = this.#knownAt(user, place)

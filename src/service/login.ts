@@ -109,7 +109,9 @@ export class Login {
     const guarded = name.slice(0, limits.authNameBytesMax)
     // Not the name as it came, if it is nobody's: it may be a password in the wrong place.
     const audited = user?.name ?? ''
-    if (this.#guard.mustWait(guarded, place) || this.#passwords.isBusy) {
+    // Where the user is known its turn comes, however many others wait.
+    const isBusy = this.#passwords.isBusy && !this.#guard.knows(guarded, place)
+    if (this.#guard.mustWait(guarded, place) || isBusy) {
       call.audit?.login(audited, 'too many failures, or too many at once', true)
       throw new EtcdError('tooManyRequests')
     }

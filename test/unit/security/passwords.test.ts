@@ -115,10 +115,26 @@ test('in a queue each source has its turn', () => {
     ['b', 'b2'],
   ] as const)
     assert.equal(queue.add(source, item), true)
-  assert.equal(queue.add('d', 'd1'), false, 'full')
   assert.equal(queue.remove('a', 'a2'), true)
   assert.equal(queue.remove('a', 'a2'), false)
   assert.equal(queue.add('a', 'a4'), true)
   const taken = Array.from({ length: 7 }, () => queue.take())
   assert.deepEqual(taken, ['a1', 'b1', 'c1', 'a3', 'b2', 'a4', null])
+})
+
+test('in a full queue those who have most give way to those who have less', () => {
+  const queue = new FairQueue<string>(4, 3)
+  for (const item of ['a1', 'a2', 'a3']) assert.equal(queue.add('a', item), true)
+  assert.equal(queue.add('b', 'b1'), true)
+  const gaveWay: string[] = []
+  const add = (source: string, item: string) => queue.add(source, item, (other) => gaveWay.push(other))
+  assert.equal(add('c', 'c1'), true)
+  assert.equal(add('a', 'a4'), false, 'who has most gets no more')
+  assert.equal(add('b', 'b2'), false, 'nor who has as much as the others')
+  assert.deepEqual(gaveWay, ['a3'])
+  assert.equal(queue.size, 4)
+  assert.deepEqual(
+    Array.from({ length: 5 }, () => queue.take()),
+    ['a1', 'b1', 'c1', 'a2', null],
+  )
 })

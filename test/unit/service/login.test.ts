@@ -228,3 +228,16 @@ test('a password that is shorter than the rule is refused by the rule, and short
   assert.match(warnings[3]!, /auth-password-min-length/)
   for (const line of warnings) assert.doesNotMatch(line, /123|elevenchars|xxx/)
 })
+
+test('where a user is known its login waits its turn while others are refused because too many wait', async () => {
+  const member = await withUsers()
+  const passwords = new PlainPasswords()
+  const login = new Login(passwords, silentLog, passwords.guard)
+  passwords.isBusy = true
+  assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'secret')), 'tooManyRequests')
+  passwords.isBusy = false
+  await logIn(login, member, 'ann', 'secret')
+  passwords.isBusy = true
+  assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'secret')), null)
+  assert.equal(await reasonOf(() => logIn(login, member, 'bob', 'secret')), 'tooManyRequests')
+})
