@@ -178,8 +178,8 @@ export const limits = {
   keySetRefreshMs: 5 * 60 * 1000,
   keySetRefreshMsMin: 30_000,
   keySetFetchMsMax: 10_000,
-  /** Tokens that wait for that at a serving thread; fewer than are verified, so that others have room beside them. */
-  keySetWaitingMax: 500,
+  /** Tokens that wait for that at a serving thread; fewer than may wait of one source, so that others of it have room beside them. */
+  keySetWaitingMax: 200,
   /** bcrypt looks at no more bytes of a password: a longer one is refused. */
   passwordBytesMax: 72,
   /** Passwords that wait to be hashed or checked at one member, and those of one address and certificate. */

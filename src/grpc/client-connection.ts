@@ -2,7 +2,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { limits } from '../base/limits.ts'
 import { Code } from '../errors.ts'
-import { thumbprintOfPeer } from '../security/client-thumbprint.ts'
+import { certificateOfPeer } from '../security/client-certificate.ts'
 import type { Credentials } from '../service/call.ts'
 import { StatusError } from '../service/status-error.ts'
 import { SessionGuard, type SessionGuardOptions } from './session-guard.ts'
@@ -46,8 +46,14 @@ export class ClientConnection {
     this.session = session
     this.socket = socket
     this.peer = peer
-    const certificateSha256 = thumbprintOfPeer(socket)
-    this.credentials = { token: null, certificateName, certificateSha256, address: socket.remoteAddress ?? '' }
+    const certificate = certificateOfPeer(socket)
+    this.credentials = {
+      token: null,
+      certificateName,
+      certificateSha256: certificate?.sha256 ?? null,
+      certificateExpiresMs: certificate?.expiresMs ?? null,
+      address: socket.remoteAddress ?? '',
+    }
     this.#all = all
     this.#guard = new SessionGuard(session, socket, options)
   }

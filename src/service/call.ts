@@ -9,6 +9,8 @@ export interface Credentials {
   readonly certificateName: string | null
   /** Base64url of the SHA-256 of that certificate; null: it showed none. */
   readonly certificateSha256: string | null
+  /** Wall clock, of the same. */
+  readonly certificateExpiresMs: number | null
   /** Where it calls from; empty if that is not known. */
   readonly address: string
 }

@@ -23,6 +23,7 @@ import type { Member } from './member.ts'
 import { recordFirst, respond } from './respond.ts'
 import { type NewToken, revocationIdOf, type TokenKeys } from './signed-tokens.ts'
 import { StatusError } from './status-error.ts'
+import type { ShownToken } from './token-kind.ts'
 
 /** Tokens that can do less than their user; ending them is in `token-revocation.ts`. */
 
@@ -79,7 +80,7 @@ function newToken(member: Member, view: ReadView, call: Call, request: TokenIssu
     ancestors,
     scope: isOwn ? narrowed(scopeOfCaller(caller), asked) : asked,
     certificate: bindingOf(request, call, isOwn ? (parent?.certificate ?? null) : null),
-    expiresMs: endOf(request.ttl_seconds, shown?.expiresMs ?? null, requireKeys(member).lifetimeMsMax),
+    expiresMs: endOf(request.ttl_seconds, shownUntilMs(call, shown), requireKeys(member).lifetimeMsMax),
   }
 }
 
@@ -137,11 +138,15 @@ function bindingOf(request: TokenIssueRequest, { credentials }: Call, bound: str
   return wanted ?? bound
 }
 
+/** When what the caller showed of itself ends, a token or a certificate; null: not by itself. */
+const shownUntilMs = ({ credentials }: Call, shown: ShownToken | null): number | null =>
+  shown === null && credentials !== 'member' ? credentials.certificateExpiresMs : (shown?.expiresMs ?? null)
+
 /** In whole seconds, as tokens have it. @throws EtcdError invalidAuthToken if that is over at once. */
-function endOf(ttlSeconds: bigint, parentExpiresMs: number | null, lifetimeMsMax: number): number {
+function endOf(ttlSeconds: bigint, shownUntilMs: number | null, lifetimeMsMax: number): number {
   const now = Date.now()
   const wantedMs = ttlSeconds === 0n ? lifetimeMsMax : Math.min(Number(ttlSeconds) * 1000, lifetimeMsMax)
-  const endMs = Math.min(now + wantedMs, parentExpiresMs ?? Number.POSITIVE_INFINITY)
+  const endMs = Math.min(now + wantedMs, shownUntilMs ?? Number.POSITIVE_INFINITY)
   const expiresMs = Math.floor(endMs / 1000) * 1000
   if (expiresMs <= now) throw new EtcdError('invalidAuthToken', { cause: 'it would be over at once' })
   return expiresMs

@@ -4,6 +4,7 @@ export const noCredentials: Credentials = {
   token: null,
   certificateName: null,
   certificateSha256: null,
+  certificateExpiresMs: null,
   address: '127.0.0.1',
 }
 

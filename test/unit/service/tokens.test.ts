@@ -232,6 +232,20 @@ describe('a token of one’s own', () => {
     assert.match((await reasonOf(() => issued(ann, { scope: Array(20).fill(long) })))!, /longer than any/)
   })
 
+  test('ends no later than the certificate that it was given for', async () => {
+    const { issue } = await setUp()
+    const certificateExpiresMs = Date.now() + 30_000
+    for (const [shown, request] of [
+      [{ ...ann, certificateExpiresMs }, {}],
+      [{ ...ann, certificateExpiresMs }, { ttl_seconds: 60n }],
+      [{ ...root, certificateExpiresMs }, { user: 'ann' }],
+    ] as const)
+      assert.equal(Number((await issue(shown, request)).expires_ms), Math.floor(certificateExpiresMs / 1000) * 1000)
+    // A token counts before the certificate on which it comes.
+    const { token } = await issue(ann, {})
+    assert.ok(Number((await issue({ token, certificateExpiresMs })).expires_ms) > certificateExpiresMs)
+  })
+
   test('ends no later than the one that it was made of', async () => {
     const { issue } = await setUp()
     const parent = await issue(ann, { ttl_seconds: 10n })

@@ -124,7 +124,7 @@ test('so many tokens wait for an issuer that is slow, and no more', async () => 
     assert.equal((await keys.withKey('first')).size, 0)
     answer()
     assert.ok((await Promise.all(waiting)).every((set) => set.has('first')))
-    assert.ok(limits.keySetWaitingMax < limits.tokensVerifyingMax)
+    assert.ok(limits.keySetWaitingMax < limits.tokensVerifyingPerSourceMax)
   } finally {
     keys.close()
   }
