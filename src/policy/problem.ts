@@ -1,3 +1,5 @@
+import { limits } from '../base/limits.ts'
+
 /** Where in a policy file: both from 1. */
 export interface Place {
   readonly line: number
@@ -32,10 +34,15 @@ const problemsMax = 20
 
 export const placeText = ({ line, column }: Place): string => `${line}:${column}`
 
-/** A name from a file or a cluster as it may reach a terminal: in quotes, with what does not print escaped. */
-export const quoted = (name: string): string =>
-  JSON.stringify(name.length > shownCharactersMax ? `${name.slice(0, shownCharactersMax)}…` : name).replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => [...character].map((each) => `\\u{${each.codePointAt(0)!.toString(16)}}`).join(''),
-  )
-const shownCharactersMax = 120
+/**
+ * A name from a file or a cluster as it may reach a terminal: in quotes, with what does not print escaped. As long as a name may be
+ * it is whole: two that begin alike must not look alike.
+ */
+export const quoted = (name: string): string => {
+  const shown = name.length > limits.authNameBytesMax ? `${name.slice(0, limits.authNameBytesMax)}…` : name
+  const more = shown === name ? '' : ` (${name.length} characters)`
+  return `${JSON.stringify(shown).replace(unprintable, escaped)}${more}`
+}
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+const escaped = (character: string): string =>
+  [...character].map((each) => `\\u{${each.codePointAt(0)!.toString(16)}}`).join('')

@@ -161,3 +161,26 @@ users: [{name: ann, roles: [app, new], login: certificate}, {name: bob, roles: [
     ['role old', 'user eve', 'group g'],
   )
 })
+
+test('names and keys that begin alike are told apart in words', () => {
+  const rulesOf = (name: string, key: string): Rules =>
+    rulesOfPolicy(
+      parsePolicy(Buffer.from(`{version: 1, roles: [{name: ${name}, permissions: [{allow: [read], key: ${key}}]}]}`)),
+    )
+  const long = (length: number, end: string): string => `${'x'.repeat(length)}${end}`
+  const text = differenceText(
+    differenceOf(rulesOf(long(1023, 'a'), long(500, 'a')), rulesOf(long(1023, 'b'), long(2000, 'b')), {
+      revision: 1n,
+      prune: true,
+    }),
+  )
+  assert.equal(
+    text,
+    [
+      `+ role "${long(1023, 'b')}"`,
+      `    + read key "${long(1024, '…')}" (2001 characters)`,
+      `- role "${long(1023, 'a')}"`,
+      '',
+    ].join('\n'),
+  )
+})
