@@ -24,7 +24,7 @@ const plain = /^[ !#-[\]-~]*$/
 /** JSON in which what changes how a text is shown (control characters, bidirectional marks) is escaped, too. */
 export const visible = (json: string): string =>
   json.replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 

@@ -1,15 +1,18 @@
 import {
   chmodSync,
   closeSync,
+  constants,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   readSync,
+  type Stats,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -18,6 +21,11 @@ import {
 import { join } from 'node:path'
 import { fileName, fileNumber } from './seal.ts'
 
+/** What has the name of a file of a trail is a folder, a pipe or the like. */
+export class NoTrailFileError extends Error {
+  override readonly name = 'NoTrailFileError'
+}
+
 export interface TrailFile {
   readonly size: number
   /** All of it or an error, after which it is not known how much. */
@@ -25,6 +33,8 @@ export interface TrailFile {
   truncate(size: number): void
   /** Returns when what was written is on stable storage. */
   sync(): void
+  /** Whether whoever opens it by its name finds it: nobody has removed or replaced it. */
+  isThere(): boolean
   close(): void
 }
 
@@ -64,7 +74,7 @@ export function readTrailFolder(dir: string): TrailFolder {
       readdirSync(dir)
         .flatMap((name) => fileNumber(name) ?? [])
         .sort((a, b) => a - b),
-    read: (file, from = 0) => (from === 0 ? readFileSync(pathOf(file)) : readFrom(pathOf(file), from)),
+    read: (file, from = 0) => readFrom(pathOf(file), from),
     open: (file, how) => openFile(pathOf(file), how === 'create' ? 'wx' : 'r+'),
     remove: (file) => unlinkSync(pathOf(file)),
     sync() {
@@ -79,9 +89,13 @@ export function readTrailFolder(dir: string): TrailFolder {
 }
 
 function readFrom(path: string, from: number): Buffer {
-  const descriptor = openSync(path, 'r')
+  // A pipe without a writer would be waited for, in a way that no signal ends.
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const bytes = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - from))
+    const found = fstatSync(descriptor)
+    if (!found.isFile()) throw new NoTrailFileError(`${path} is no regular file`)
+    if (from === 0) return readFileSync(descriptor)
+    const bytes = Buffer.alloc(Math.max(0, found.size - from))
     return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, from))
   } finally {
     closeSync(descriptor)
@@ -101,6 +115,11 @@ function openFile(path: string, flags: string): TrailFile {
     },
     truncate: (size) => ftruncateSync(descriptor, size),
     sync: () => fdatasyncSync(descriptor),
+    isThere: () => isSame(lstatSync(path, { throwIfNoEntry: false }), fstatSync(descriptor)),
     close: () => closeSync(descriptor),
   }
 }
+
+/** On some file systems the number of a file that is open and of the same by its name are not the same. */
+const isSame = (named: Stats | undefined, own: Stats): boolean =>
+  named?.isFile() === true && ((named.ino === own.ino && named.dev === own.dev) || named.size === own.size)

@@ -29,6 +29,8 @@ export interface Batch {
 
 const nothingKept: { readonly lines: number; readonly bytes: Uint8Array } = { lines: 0, bytes: emptyBytes }
 
+const wasRemoved = 'was removed or replaced while it was written'
+
 /** A begin line and its seal are shorter: a longer file without a seal was not left so by a crash. */
 const stumpBytesMax = 1024
 
@@ -53,6 +55,8 @@ export class Trail {
   #kept = nothingKept
   /** Something may stand behind `#size` in the file. */
   #hasRest = false
+  /** A file that somebody removed or replaced while it was written, which the next one says. */
+  #gone: number | null = null
   #lost: { records: number; readonly sinceMs: number; readonly why: string } | null = null
   /** What was found when it was opened, in one line each; for the log. */
   readonly findings: string[] = []
@@ -109,11 +113,20 @@ export class Trail {
     }
   }
 
-  /** Returns when what was appended is on stable storage. */
+  /** Returns when what was appended is on stable storage, where it is found. */
   sync(): void {
     if (!this.#unsynced) return
     this.#file?.sync()
+    if (this.#file?.isThere() === false) this.#giveUp()
     this.#unsynced = false
+  }
+
+  /** The next write begins another file. @throws Error always. */
+  #giveUp(): never {
+    this.close()
+    this.#gone = this.#number
+    this.#unsynced = false
+    throw Object.assign(new Error(`${fileName(this.#number)} was removed or replaced`), { code: 'ENOENT' })
   }
 
   /** Signs all that there is, durably. */
@@ -142,6 +155,10 @@ export class Trail {
       this.close()
     }
     this.#begin(this.#number + 1)
+    const gone = this.#gone
+    if (gone === null) return
+    this.#say(damagedLine(this.time, gone, 0, wasRemoved))
+    this.#gone = null
   }
 
   /** A file of a lower number than `number` is the last one that counts. */
@@ -155,6 +172,7 @@ export class Trail {
     this.#openedMs = this.#options.nowMs()
     this.#isEnded = false
     const before = this.#position
+    const gone = this.#gone
     const { hash: previous, seals, records } = this.#position
     const { member } = this.#options
     const begin = { trail: this.#trailId, file: number, oldest, previous, seals, records, member, time: this.time }
@@ -167,7 +185,8 @@ export class Trail {
       this.close()
       this.#position = before
       this.#number = number - 1
-      folder.remove(number)
+      this.#gone = gone
+      if (folder.list().includes(number)) folder.remove(number)
       throw error
     }
     this.#oldest = oldest

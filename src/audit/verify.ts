@@ -2,7 +2,7 @@ import { recordKinds } from './own-records.ts'
 import { type ChainPosition, type FileContents, readTrailFile } from './read-file.ts'
 import { fileName, noHash, type Seal, unsignedMsMax } from './seal.ts'
 import { isSignedBy, type VerificationKeys } from './signing-key.ts'
-import type { TrailFolder } from './trail-folder.ts'
+import { NoTrailFileError, type TrailFolder } from './trail-folder.ts'
 
 /** The first thing that is wrong. */
 export interface Damage {
@@ -21,6 +21,8 @@ export interface Verdict {
   readonly checkpoint: { readonly head: string; readonly time: string; readonly file: string } | null
   /** Records behind the newest checkpoint: their chain is whole, but whoever can write the files could have made it. */
   readonly unprovenRecords: number
+  /** Whether nothing is wrong but the end of the last file, which may be in the middle of being written. */
+  readonly isUnfinished: boolean
   /** Whether the trail ends where the member ended it. Otherwise the member runs, was killed, or the end is missing. */
   readonly isEnded: boolean
 }
@@ -44,15 +46,17 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
   let at: ChainPosition | null = files[0] === 1 ? { hash: noHash, seals: 0, records: 0 } : null
   let trail: string | null = null
   let expectedIsThere = expected === null
-  const verdict = (damage: Damage | null): Verdict => ({
+  const verdict = (damage: Damage | null, isUnfinished = false): Verdict => ({
     damage,
+    isUnfinished,
     files: files.length,
     records,
     checkpoint,
     unprovenRecords: records - signedRecords,
     isEnded: damage === null && last?.lastSeal?.end === 'stop',
   })
-  const damaged = (file: string, line: number, what: string): Verdict => verdict({ file, line, what })
+  const damaged = (file: string, line: number, what: string, isUnfinished = false): Verdict =>
+    verdict({ file, line, what }, isUnfinished)
 
   if (files.length === 0) return damaged('', 0, 'there is no trail here')
   for (const [index, number] of files.entries()) {
@@ -76,12 +80,13 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
       return null
     }
     const isLast = index === files.length - 1
-    const bytes = folder.read(number)
+    const bytes = bytesOf(folder, number)
+    if (bytes === null) return damaged(file, 0, 'is no regular file')
     last = readTrailFile(bytes, at, checkSeal)
     const { begin, problem } = last
     records = last.position.records
     if (problem !== null) return damaged(file, problem.line, problem.what)
-    if (begin === null) return damaged(file, 0, isLast ? hardlyBegun : 'the file has no whole line')
+    if (begin === null) return damaged(file, 0, isLast ? hardlyBegun : 'the file has no whole line', isLast)
     if (begin.file !== number) return damaged(file, 1, `it was written as ${fileName(begin.file)}`)
     if (trail !== null && begin.trail !== trail) return damaged(file, 1, 'it is of another trail')
     trail = begin.trail
@@ -93,15 +98,25 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
     if (unsealedLines > 0) {
       const strange = strangeLine(bytes, last)
       if (strange !== null) return damaged(file, line + strange, 'is no line of a trail')
-      return damaged(file, line, `${unsealedLines} lines without a seal${isLast ? asAfterACrash : ''}`)
+      return damaged(file, line, `${unsealedLines} lines without a seal${isLast ? asAfterACrash : ''}`, isLast)
     }
-    if (tornBytes > 0) return damaged(file, line, `a part of a line${isLast ? asAfterACrash : ''}`)
+    if (tornBytes > 0) return damaged(file, line, `a part of a line${isLast ? asAfterACrash : ''}`, isLast)
     if (!isLast && lastSeal?.end !== 'file') return damaged(file, line, 'the end of the file is missing')
     at = last.position
   }
   if (checkpoint === null) return damaged(fileName(files.at(-1)!), 0, 'there is no checkpoint')
   if (!expectedIsThere) return damaged(fileName(files.at(-1)!), 0, `checkpoint ${expected} is not in the trail`)
   return verdict(null)
+}
+
+/** @returns null: it is none of a trail. */
+function bytesOf(folder: TrailFolder, file: number): Buffer | null {
+  try {
+    return folder.read(file)
+  } catch (error) {
+    if (error instanceof NoTrailFileError) return null
+    throw error
+  }
 }
 
 const asAfterACrash = ': as after a crash; the member mends that, and says so, when it starts again'

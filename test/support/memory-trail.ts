@@ -46,6 +46,8 @@ export class MemoryTrailFolder implements TrailFolder {
         return folder.read(file).length
       },
       write(bytes, position) {
+        // Of a file that was removed while it was open nothing is found.
+        if (!folder.files.has(file)) return
         const fails = folder.failing.has('write')
         const part = fails ? bytes.subarray(0, bytes.length / 2) : bytes
         const before = folder.read(file)
@@ -57,6 +59,7 @@ export class MemoryTrailFolder implements TrailFolder {
       },
       truncate: (size) => set(folder.read(file).subarray(0, size)),
       sync: () => folder.#mayFail('sync'),
+      isThere: () => folder.files.has(file),
       close() {},
     }
   }

@@ -321,6 +321,37 @@ test('a crash while the disk is full is mended like any other', () => {
   assert.equal(damageOf(folder), null)
 })
 
+test('a file that is removed while it is written is noticed before anybody takes its records for kept', () => {
+  const folder = new MemoryTrailFolder()
+  const trail = openTrail(folder)
+  trail.append([batchOf(1)])
+  trail.checkpoint()
+  folder.files.delete(1)
+  trail.append([batchOf(2)])
+  assert.throws(() => trail.sync(), /audit-00000001\.jsonl was removed or replaced/)
+  trail.append([batchOf(3)])
+  trail.sync()
+  trail.checkpoint('stop')
+  assert.match(textOf(folder), /"kind":"damaged","time":"[^"]+","file":1,"line":0,"what":"was removed or replaced/)
+  assert.match(textOf(folder), /"number":3/)
+  assert.deepEqual(damageOf(folder)?.file, 'audit-00000001.jsonl')
+})
+
+test('a file that is removed whenever one begins, too, is no reason to give up', () => {
+  const folder = new MemoryTrailFolder()
+  const trail = openTrail(folder)
+  trail.append([batchOf(1)])
+  folder.files.delete(1)
+  assert.throws(() => trail.sync())
+  folder.failing.add('open')
+  assert.throws(() => trail.append([batchOf(2)]), { code: 'ENOSPC' })
+  folder.failing.clear()
+  trail.append([batchOf(3)])
+  trail.checkpoint('stop')
+  assert.match(textOf(folder), /"kind":"damaged"/)
+  assert.deepEqual(folder.list(), [2])
+})
+
 test('the fingerprint says which key signs', () => {
   assert.match(trailKey.fingerprint, /^[0-9a-f]{64}$/)
   assert.notEqual(trailKey.fingerprint, otherTrailKey.fingerprint)
