@@ -68,16 +68,22 @@ function filterOf({ user, method, denied = false }: AuditTailOptions): (line: st
   const isMethod = method.length === 0 ? null : matcher(method)
   return (line) => {
     if (line.startsWith(sealPrefix) || line.startsWith(beginPrefix)) return false
-    let record: AuditRecord
-    try {
-      record = JSON.parse(line) as AuditRecord
-    } catch {
-      // Not for this command to judge: verify says what is wrong with it.
-      return false
-    }
+    const record = recordOf(line)
+    // Not for this command to judge: verify says what is wrong with it.
+    if (record === null) return false
     if (isUser !== null && !isUser(String(record.user ?? ''))) return false
     if (isMethod !== null && !isMethod(String(record.method ?? ''))) return false
     return !denied || record.verdict === 'denied'
+  }
+}
+
+/** @returns null for what is no JSON object. */
+function recordOf(line: string): AuditRecord | null {
+  try {
+    const record: unknown = JSON.parse(line)
+    return typeof record === 'object' && record !== null ? (record as AuditRecord) : null
+  } catch {
+    return null
   }
 }
 

@@ -14,7 +14,7 @@ export function addAuditCommands(root: Command, exit: (code: number) => void): v
     .option('--json', 'print JSON')
     .action(async (folder, options) => {
       const { auditVerify } = await import('./audit-verify.ts')
-      exit(auditVerify(folder, options))
+      exit(await auditVerify(folder, options))
     })
 
   audit

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileName } from '../../../src/audit/seal.ts'
+import { openTrailFolder } from '../../../src/audit/trail-folder.ts'
+import { batchOf, openTrail, trailKey } from '../../support/memory-trail.ts'
+import { leasehold, run } from '../../support/run.ts'
+
+const all = mkdtempSync(join(tmpdir(), 'leasehold-audit-'))
+after(() => rmSync(all, { recursive: true }))
+
+test('tail passes over what is no record, and sends no control characters to the terminal', async () => {
+  const dir = join(all, 'tail')
+  mkdirSync(dir)
+  const forged = String.raw`{"kind":"call","time":"now","verdict":"denied","method":"\u001b[2Jm","peer":"p\u0007\n","rule":"r\u001b[1A"}`
+  writeFileSync(join(dir, fileName(1)), `null\n1\n"text"\nno JSON\n${forged}\n`)
+  const { code, stdout } = await run(leasehold, ['audit', 'tail', dir, '--no-follow'])
+  assert.equal(code, 0)
+  assert.equal(stdout, `${String.raw`now denied - p\u0007\u000a \u001b[2Jm (r\u001b[1A)`}\n`)
+})
+
+test('a trail in the middle of whose last line verify looks is good once that has been written', async () => {
+  const dir = join(all, 'verify')
+  const folder = openTrailFolder(dir, trailKey.publicPem)
+  const trail = openTrail(folder)
+  trail.append([batchOf(1)])
+  trail.checkpoint()
+  trail.close()
+  const whole = folder.read(1)
+  const partsOf = (written: number): void => writeFileSync(join(dir, fileName(1)), whole.subarray(0, written))
+  let written = whole.length - 200
+  partsOf(written)
+  const writing = setInterval(() => {
+    written = Math.min(whole.length, written + 10)
+    partsOf(written)
+  }, 50)
+  const args = ['audit', 'verify', dir, '--public-key', join(dir, 'audit-key.pub.pem')]
+  try {
+    const { code, stdout } = await run(leasehold, args)
+    assert.equal(code, 0, stdout)
+  } finally {
+    clearInterval(writing)
+  }
+  partsOf(whole.length - 10)
+  const torn = await run(leasehold, args)
+  assert.equal(torn.code, 2)
+  assert.match(torn.stdout, /a part of a line: as after a crash/)
+})
