@@ -1,5 +1,6 @@
 import { addKey, makeSigningKey, publicKeysOf, readKeys, retireKey } from '../tokens/key-file.ts'
 import { type KeySet, keySetText, parseKeySet } from '../tokens/key-set.ts'
+import { readKeyFile } from '../tokens/read-key-file.ts'
 import { TokenKeysRequest, TokenKeysResponse } from '../wire/gen/leasehold.ts'
 import { connect } from './connection.ts'
 import { type ConnectionOptions, endpointsOf } from './connection-options.ts'
@@ -33,7 +34,7 @@ export async function tokenKeysList(
   options: ConnectionOptions & { readonly keys?: string; readonly json?: boolean },
 ): Promise<number> {
   if (options.keys !== undefined) {
-    show(await readKeys(options.keys), options.json === true, null)
+    show(await parseKeySet(await readKeyFile(options.keys), options.keys, 'own'), options.json === true, null)
     return 0
   }
   for (const { address, isSecure } of endpointsOf(options)) {

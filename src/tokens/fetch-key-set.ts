@@ -11,9 +11,15 @@ import { TokenKeyError } from './token-key-error.ts'
  * @param caFile authorities that the server's certificate must be of; null: those of the program.
  * @throws TokenKeyError also if it takes too long, or is too much.
  */
-export function fetchKeySetText(url: string, caFile: string | null): Promise<string> {
+export function fetchKeySetText(
+  url: string,
+  caFile: string | null,
+  msMax: number = limits.keySetFetchMsMax,
+): Promise<string> {
   return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(msMax)
     const fail = (reason: string): void => reject(new TokenKeyError(`${url}: ${reason}`))
+    const failed = (error: Error): void => fail(signal.aborted ? `no whole answer within ${msMax} ms` : error.message)
     const isSecure = url.startsWith('https:')
     const ca = caFile === null || !isSecure ? {} : { ca: readFileSync(caFile) }
     const options = {
@@ -22,7 +28,7 @@ export function fetchKeySetText(url: string, caFile: string | null): Promise<str
       // A connection of its own: nothing is left open between two questions minutes apart.
       agent: false,
       headers: { accept: 'application/jwk-set+json, application/json' },
-      signal: AbortSignal.timeout(limits.keySetFetchMsMax),
+      signal,
     }
     const asking = (isSecure ? requestSecure : requestPlain)(url, options, (response) => {
       if (response.statusCode !== 200) {
@@ -40,9 +46,9 @@ export function fetchKeySetText(url: string, caFile: string | null): Promise<str
         fail('too large for a key set')
       })
       response.on('end', () => resolve(Buffer.concat(pieces).toString('utf8')))
-      response.on('error', (error) => fail(error.message))
+      response.on('error', failed)
     })
-    asking.on('error', (error) => fail(error.message))
+    asking.on('error', failed)
     asking.end()
   })
 }

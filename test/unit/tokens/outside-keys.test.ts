@@ -199,3 +199,15 @@ for (const { name, listener, ca = caFile, problem } of [
     using server = await serve(listener)
     await assert.rejects(fetchKeySetText(server.url, ca), problem)
   })
+
+test('an answer that takes too long, or never ends, is given up, and that is said', async () => {
+  for (const listener of [
+    () => {},
+    (_request, response) => {
+      response.write('{"keys":')
+    },
+  ] satisfies RequestListener[]) {
+    using server = await serve(listener)
+    await assert.rejects(fetchKeySetText(server.url, caFile, 200), /keys: no whole answer within 200 ms$/)
+  }
+})
