@@ -21,7 +21,12 @@ export async function tokenRevoke({ id = '', of: user = '', ...options }: Revoke
   } finally {
     client.close()
   }
-  const what = user !== '' ? `all tokens of ${user}` : isOwn ? 'the token' : `token ${id}`
-  process.stdout.write(`${what} and what was derived from ${user === '' ? 'it' : 'them'}: ended\n`)
+  process.stdout.write(`${endedText({ id, user })}\n`)
   return 0
 }
+
+/** Those that a user has made of its own are its own. What root has made for others is theirs, and ends by the id of either. */
+export const endedText = ({ id, user }: { readonly id: string; readonly user: string }): string =>
+  user !== ''
+    ? `all tokens of ${user}: ended; not those that it made for other users, if it is root`
+    : `${id === '' ? 'the token' : `token ${id}`} and what was derived from it: ended`

@@ -427,6 +427,16 @@ describe('a token ends', () => {
     assert.equal(await mayGet(await issued(ann)), null)
   })
 
+  test('all of a user: not what root has made for others, which ends by its own id and that of what it was made of', async () => {
+    const { issue, issued, mayGet, revoke } = await setUp()
+    const ofRoot = await issue(root)
+    const forAnn = await issued({ token: ofRoot.token }, { user: 'ann' })
+    assert.equal(await revoke(root, { user: 'root' }), null)
+    assert.deepEqual([await mayGet(ofRoot.token), await mayGet(forAnn)], ['invalidAuthToken', null])
+    assert.equal(await revoke(root, { id: ofRoot.id }), null)
+    assert.equal(await mayGet(forAnn), 'invalidAuthToken')
+  })
+
   test('all of a user: those of clocks that go ahead, too', async () => {
     const { mayGet, revoke } = await setUp()
     const token = offline({ iat: now() + 2, exp: now() + 60 })
