@@ -58,8 +58,12 @@ export function openTrailFolder(dir: string, publicPem: string): TrailFolder {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     if ((statSync(dir).mode & 0o077) !== 0) throw new Error('may be entered by others: run chmod 700 on it')
-    writeFileSync(join(dir, publicKeyFile), publicPem, { mode: 0o600 })
-    chmodSync(join(dir, publicKeyFile), 0o600)
+    const file = join(dir, publicKeyFile)
+    // A disk that is full would leave it empty.
+    const isSame =
+      statSync(file, { throwIfNoEntry: false })?.isFile() === true && readFileSync(file, 'utf8') === publicPem
+    if (!isSame) writeFileSync(file, publicPem, { mode: 0o600 })
+    chmodSync(file, 0o600)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw new Error(`the folder of the audit trail, ${dir}: ${code ?? message}`, { cause: error })

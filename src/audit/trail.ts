@@ -55,8 +55,8 @@ export class Trail {
   #kept = nothingKept
   /** Something may stand behind `#size` in the file. */
   #hasRest = false
-  /** A file that somebody removed or replaced while it was written, which the next one says. */
-  #gone: number | null = null
+  /** Lines that the trail says of itself, which the next write begins with. */
+  #owed: readonly string[] = []
   #lost: { records: number; readonly sinceMs: number; readonly why: string } | null = null
   /** What was found when it was opened, in one line each; for the log. */
   readonly findings: string[] = []
@@ -124,7 +124,7 @@ export class Trail {
   /** The next write begins another file. @throws Error always. */
   #giveUp(): never {
     this.close()
-    this.#gone = this.#number
+    this.#owe(damagedLine(this.time, this.#number, 0, wasRemoved))
     this.#unsynced = false
     throw Object.assign(new Error(`${fileName(this.#number)} was removed or replaced`), { code: 'ENOENT' })
   }
@@ -155,10 +155,6 @@ export class Trail {
       this.close()
     }
     this.#begin(this.#number + 1)
-    const gone = this.#gone
-    if (gone === null) return
-    this.#say(damagedLine(this.time, gone, 0, wasRemoved))
-    this.#gone = null
   }
 
   /** A file of a lower number than `number` is the last one that counts. */
@@ -172,7 +168,7 @@ export class Trail {
     this.#openedMs = this.#options.nowMs()
     this.#isEnded = false
     const before = this.#position
-    const gone = this.#gone
+    const owed = this.#owed
     const { hash: previous, seals, records } = this.#position
     const { member } = this.#options
     const begin = { trail: this.#trailId, file: number, oldest, previous, seals, records, member, time: this.time }
@@ -185,7 +181,7 @@ export class Trail {
       this.close()
       this.#position = before
       this.#number = number - 1
-      this.#gone = gone
+      this.#owed = owed
       if (folder.list().includes(number)) folder.remove(number)
       throw error
     }
@@ -207,17 +203,20 @@ export class Trail {
     const nowMs = this.#options.nowMs()
     const time = new Date(nowMs).toISOString()
     const unsignedMs = nowMs - (this.#unsignedSinceMs ?? nowMs)
-    const isSigned = mustSign || unsignedMs < 0 || unsignedMs > unsignedMsMax
     const pieces = batches.map(({ bytes }) => bytes)
     let records = batches.reduce((sum, batch) => sum + batch.records, this.#kept.lines)
     const isFirst = this.#size === 0
     // A begin line stays the first.
     const lost = isFirst ? null : this.#lost
+    const owed = isFirst ? [] : this.#owed
+    const isSigned = mustSign || owed.length > 0 || unsignedMs < 0 || unsignedMs > unsignedMsMax
     if (lost !== null) {
       const since = new Date(lost.sinceMs).toISOString()
       pieces.unshift(Buffer.from(lostLine(time, { records: lost.records, since, why: lost.why })))
       records++
     }
+    pieces.unshift(...owed.map((line) => Buffer.from(line)))
+    records += owed.length
     const fields = {
       seal: this.#position.seals + 1,
       lines: records + (isFirst ? 1 : 0),
@@ -239,6 +238,7 @@ export class Trail {
     this.#unsignedSinceMs = isSigned ? null : (this.#unsignedSinceMs ?? nowMs)
     this.#unsynced = true
     if (lost !== null) this.#lost = null
+    if (owed.length > 0) this.#owed = []
   }
 
   #goOnAfter(number: number): void {
@@ -262,9 +262,7 @@ export class Trail {
       return
     }
     const wholeBytes = bytes.length - found.tornBytes
-    if (found.lastSeal.end === 'file') {
-      this.#begin(number + 1)
-    } else {
+    if (found.lastSeal.end !== 'file') {
       this.#file = folder.open(number, 'append')
       this.#openedMs = Date.parse(begin!.time)
       this.#size = wholeBytes
@@ -299,14 +297,13 @@ export class Trail {
   /** What was changed stays as it is, for whoever looks into it. */
   #beginAfterDamage(number: number, line: number, what: string): void {
     this.findings.push(`${fileName(number)}:${line}: ${what}`)
-    this.#begin(number + 1)
     this.#say(damagedLine(this.time, number, line, what))
   }
 
   /** The last file was hardly begun when the member ended: it makes room for a new one of its number. */
   #replaceStump(number: number, stump: Buffer): void {
     this.#options.folder.remove(number)
-    this.#begin(number)
+    this.#number = number - 1
     this.findings.push(`${fileName(number)} was hardly begun: ${stump.length} bytes cut off`)
     const cutSha256 = createHash('sha256').update(stump).digest('hex')
     this.#say(
@@ -314,9 +311,17 @@ export class Trail {
     )
   }
 
-  /** In the trail, signed: what is said there is of the trail itself. */
+  /** In the trail, signed: what is said there is of the trail itself. Where that cannot be now, the next write does it. */
   #say(line: string): void {
-    this.#write([{ bytes: Buffer.from(line), records: 1 }], '', true)
-    this.sync()
+    this.#owe(line)
+    try {
+      this.checkpoint()
+    } catch {
+      // Whoever writes next learns why not.
+    }
+  }
+
+  #owe(line: string): void {
+    this.#owed = [...this.#owed, line]
   }
 }

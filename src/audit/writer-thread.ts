@@ -3,7 +3,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { assert } from '../base/assert.ts'
 import { limits } from '../base/limits.ts'
 import { openSigningKey } from './signing-key.ts'
-import { Trail } from './trail.ts'
+import { Trail, type TrailOptions } from './trail.ts'
 import { openTrailFolder } from './trail-folder.ts'
 import {
   type FromWriter,
@@ -27,10 +27,19 @@ try {
   port.close()
 }
 
+/** @throws Error in one line. */
+function openTrail(options: TrailOptions, dir: string): Trail {
+  try {
+    return Trail.open(options)
+  } catch (error) {
+    throw new Error(`the audit trail in ${dir}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 function write(port: MessagePort, { dir, keyFile, trail: options, firstLines, counts }: WriterStart): void {
   const key = openSigningKey(keyFile)
   const folder = openTrailFolder(dir, key.publicPem)
-  const trail = Trail.open({ ...options, folder, key, nowMs: Date.now })
+  const trail = openTrail({ ...options, folder, key, nowMs: Date.now }, dir)
   const cells = new Float64Array(counts)
   const writing = new Writing(trail, {
     soon: (callback) => void setImmediate(callback),

@@ -352,6 +352,49 @@ test('a file that is removed whenever one begins, too, is no reason to give up',
   assert.deepEqual(folder.list(), [2])
 })
 
+test('a member whose disk is full still starts after a crash, and says later what it found and what is missing', () => {
+  const ended = (folder: MemoryTrailFolder): void => {
+    const trail = openTrail(folder, { fileBytesMax: 1 })
+    folder.failing.add('open')
+    assert.throws(() => trail.append([batchOf(0)]))
+    folder.failing.clear()
+  }
+  const rows: readonly { readonly name: string; readonly said: string; prepare(folder: MemoryTrailFolder): void }[] = [
+    { name: 'no end', said: 'recovered', prepare() {} },
+    {
+      name: 'part of a line',
+      said: 'recovered',
+      prepare: (folder) => folder.files.set(1, folder.read(1).subarray(0, -10)),
+    },
+    { name: 'an ended file', said: 'lost', prepare: ended },
+    {
+      name: 'a stump',
+      said: 'recovered',
+      prepare(folder) {
+        ended(folder)
+        folder.files.set(2, Buffer.from('{"kind":"beg'))
+      },
+    },
+    { name: 'a wrong byte', said: 'damaged', prepare: (folder) => (folder.read(1)[200]! ^= 1) },
+  ]
+  for (const { name, said, prepare } of rows) {
+    const folder = new MemoryTrailFolder()
+    openTrail(folder).append([batchOf(1)])
+    prepare(folder)
+    folder.failing.add('write')
+    const trail = openTrail(folder)
+    assert.throws(() => trail.append([batchOf(2, 3)]), { code: 'ENOSPC' }, name)
+    folder.failing.clear()
+    trail.append([batchOf(4)])
+    trail.checkpoint('stop')
+    assert.match(textOf(folder), new RegExp(`"kind":"${said}"`), name)
+    assert.match(textOf(folder), /"kind":"lost".*"records":2/, name)
+    assert.match(textOf(folder), /"number":4/, name)
+    if (said === 'damaged') assert.equal(damageOf(folder)?.file, 'audit-00000001.jsonl')
+    else assert.equal(damageOf(folder), null, name)
+  }
+})
+
 test('the fingerprint says which key signs', () => {
   assert.match(trailKey.fingerprint, /^[0-9a-f]{64}$/)
   assert.notEqual(trailKey.fingerprint, otherTrailKey.fingerprint)
