@@ -137,7 +137,7 @@ export class CallAudit {
   watch(event: WatchEvent, id: bigint, range: KeyRange, judgement: Judgement): void {
     const operation: Operation = { kind: 'keys', needs: [{ kind: 'read', range }] }
     const verdict = judgement.isDenied ? 'denied' : 'allowed'
-    const level = this.#method.levelOf({ user: judgement.user, verdict, operation })
+    const level = this.#method.levelOf({ user: userOf(judgement), verdict, operation })
     if (level === 'none') return
     const keys = level === 'keys' ? `,"reads":[${rangeJson(range)}]` : ''
     this.#surroundings.recorder.record(
@@ -166,7 +166,7 @@ export class CallAudit {
     const operation = this.#operation
     const verdict = this.#verdict ?? (code === 0 ? 'allowed' : 'refused')
     const judgement = this.#judgement ?? (verdict === 'allowed' ? forEverybody : notJudged)
-    const level = this.#method.levelOf({ user: judgement.user, verdict, operation })
+    const level = this.#method.levelOf({ user: userOf(judgement), verdict, operation })
     if (level === 'none') return
     const keys = level === 'keys' && operation !== null ? needsJson(operation) : ''
     const revision = this.#revision === 0 ? '' : `,"revision":${this.#revision}`
@@ -195,7 +195,7 @@ export class CallAudit {
     const operation = this.#operation
     const verdict = this.#verdict ?? 'allowed'
     const judgement = this.#judgement ?? forEverybody
-    const level = this.#method.levelOf({ user: judgement.user, verdict, operation })
+    const level = this.#method.levelOf({ user: userOf(judgement), verdict, operation })
     if (level === 'none') return null
     const keys = level === 'keys' && operation !== null ? needsJson(operation) : ''
     return `${this.#head('decision', judgement)}${keys}${this.#details},"verdict":"${verdict}","rule":${textJson(judgement.rule)}}\n`
@@ -208,6 +208,12 @@ export class CallAudit {
     return `{"kind":"${kind}","time":"${timeText(nowMs())}"${field},"request":"${requestPrefix}${this.#number}"${this.#peer}${who}${by}${this.#method.field}`
   }
 }
+
+/**
+ * As rules know it. Who is no user here may have any name that an issuer lets people choose: no rule about users is for it, or
+ * it would choose what is written down of it.
+ */
+const userOf = ({ caller, user }: Judgement): string => (caller?.kind === 'groups' ? '' : user)
 
 /** By what the caller is known. Fields with a comma before each. */
 function byJson(caller: Caller | null, isDenied: boolean): string {

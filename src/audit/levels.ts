@@ -15,7 +15,7 @@ export type Verdict = 'allowed' | 'denied' | 'refused'
 /** Which decisions a rule is for: those that all of its conditions are true of; an absent one always is. */
 export interface AuditRule {
   readonly level: Level
-  /** Patterns of user names; `*` is any text. */
+  /** Patterns of names of the cluster's users; `*` is any text. Whom an outside issuer names has none here. */
   readonly users?: readonly string[]
   /** Patterns of `service/method`. */
   readonly methods?: readonly string[]
@@ -48,6 +48,7 @@ export const defaultPolicy: AuditPolicy = {
 }
 
 export interface Decision {
+  /** Empty: no user of the cluster. */
   readonly user: string
   readonly verdict: Verdict
   /** Null: no keys are concerned. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CallAudit, type Judgement } from '../../../src/audit/call-audit.ts'
 import { changeJson } from '../../../src/audit/change-json.ts'
-import { defaultPolicy, levelsOfMethod } from '../../../src/audit/levels.ts'
+import { type AuditPolicy, defaultPolicy, levelsOfMethod } from '../../../src/audit/levels.ts'
 import type { Recorder } from '../../../src/audit/recorder.ts'
 import { peerJson, rangeJson, textJson } from '../../../src/audit/render.ts'
 import { identity, type Operation, putOperation, reading, root } from '../../../src/auth/operation.ts'
@@ -14,9 +14,15 @@ interface Options {
   readonly isRequired?: boolean
   readonly isLong?: boolean
   readonly method?: string
+  readonly policy?: AuditPolicy
 }
 
-function audited({ isRequired = false, isLong = false, method = 'etcdserverpb.KV/Put' }: Options = {}) {
+function audited({
+  isRequired = false,
+  isLong = false,
+  method = 'etcdserverpb.KV/Put',
+  policy = defaultPolicy,
+}: Options = {}) {
   const lines: string[] = []
   let kept = 0
   const recorder = {
@@ -36,7 +42,7 @@ function audited({ isRequired = false, isLong = false, method = 'etcdserverpb.KV
   }
   const audit = new CallAudit(
     surroundings,
-    { field: `,"method":"${method}"`, isLong, levelOf: levelsOfMethod(defaultPolicy, method) },
+    { field: `,"method":"${method}"`, isLong, levelOf: levelsOfMethod(policy, method) },
     ',"peer":"127.0.0.1:1"',
     7,
   )
@@ -193,6 +199,36 @@ test('each way to be known has its own word', () => {
   assert.deepEqual(byOf({ ...alice, caller: { ...user, token: signed } }), ['signed token', 'ab01', undefined])
   const groups = { kind: 'groups', name: 'o', groups: ['oidc:g'], token: signed, scope: null } as const
   assert.deepEqual(byOf({ ...alice, caller: groups }), ['outside token', 'ab01', ['oidc:g']])
+})
+
+test('a rule about a user is not for whom an outside issuer calls so', () => {
+  const policy: AuditPolicy = { rules: [{ level: 'none', users: ['alice'] }], default: 'keys' }
+  const outside = {
+    kind: 'groups',
+    name: 'alice',
+    groups: ['oidc:g'],
+    token: { revision: null, issuedMs: 1, ids: [] },
+    scope: null,
+  } as const
+  for (const [caller, want] of [
+    [alice.caller, 0],
+    [outside, 1],
+  ] as const) {
+    const needed = (): Operation => put('/a')
+    const call = audited({ policy })
+    call.audit.judged(needed, needed(), { ...alice, caller })
+    call.audit.ended(Code.Ok)
+    assert.deepEqual(
+      call.records().map(({ user }) => user),
+      Array(want).fill('alice'),
+    )
+    const required = audited({ policy, isRequired: true })
+    required.audit.judged(needed, needed(), { ...alice, caller })
+    assert.equal(required.audit.persisted() === null, want === 0)
+    const watch = audited({ policy, method: 'etcdserverpb.Watch/Watch' })
+    watch.audit.watch('created', 1n, pointRange(Buffer.from('/a')), { ...alice, caller })
+    assert.equal(watch.lines.length, want)
+  }
 })
 
 test('whatever is in a name or a key, a record is one line of JSON that no terminal obeys', () => {
