@@ -63,7 +63,8 @@ export function needsJson(operation: Operation): string {
       return keysJson(operation.needs)
     case 'user':
     case 'role':
-      return `,"${operation.kind}Asked":${textJson(operation.name)}`
+      // A longer one is nobody's, and may be of a megabyte.
+      return `,"${operation.kind}Asked":${textJson(operation.name.slice(0, limits.authNameBytesMax))}`
     case 'capability':
       return `,"capability":"${operation.capability}"`
     default:

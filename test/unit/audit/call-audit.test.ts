@@ -303,3 +303,11 @@ test('a watch is told of with its id and range', () => {
   )
   assert.equal(reading(range).kind, 'keys')
 })
+
+test('who asks after a user with a name of a megabyte cannot fill the trail with it', () => {
+  const { audit, lines } = audited({ method: 'etcdserverpb.Auth/UserGet' })
+  const asked: Operation = { kind: 'user', name: '\u0001'.repeat(1024 * 1024) }
+  audit.judged(() => asked, asked, { ...alice, isDenied: true, rule: 'root' })
+  audit.ended(Code.PermissionDenied)
+  assert.ok(lines[0]!.length < 8 * 1024, `${lines[0]!.length} characters`)
+})
