@@ -16,7 +16,7 @@ import { hashOfToken } from './known-tokens.ts'
 import { LoginGuard, type LoginPlace } from './login-guard.ts'
 import type { Member } from './member.ts'
 import { isHashable } from './new-passwords.ts'
-import { proposeFor, respond } from './respond.ts'
+import { proposeFor, recordFirst, respond } from './respond.ts'
 import { StatusError } from './status-error.ts'
 
 /** Who tries to log in, from where, and how to learn that nobody waits for it any more. */
@@ -82,7 +82,11 @@ export class Login {
     for (let attempt = 1; ; attempt++) {
       const { user, revision } = await this.#check(member, name, password, call)
       // If the password is changed meanwhile, that is at a later revision, and the token is void.
-      if (this.#jwt !== null) return answer(member, member.revision(), await signed(this.#jwt, user.name, revision))
+      if (this.#jwt !== null) {
+        const token = await signed(this.#jwt, user.name, revision)
+        await recordFirst(call)
+        return answer(member, member.revision(), token)
+      }
       const issued = randomLetters()
       const outcome = await proposeFor(call, member, 'auth', issueRequest(member, user, issued), memberCaller)
       if (outcome.ok) {

@@ -241,3 +241,16 @@ test('where a user is known its login waits its turn while others are refused be
   assert.equal(await reasonOf(() => logIn(login, member, 'ann', 'secret')), null)
   assert.equal(await reasonOf(() => logIn(login, member, 'bob', 'secret')), 'tooManyRequests')
 })
+
+test('no token is given, of whatever kind, before the login is in the audit trail where that is required', async () => {
+  const jwt = { sign: async () => 'signed', verify: async () => null }
+  for (const login of [
+    new Login(new PlainPasswords(), silentLog),
+    new Login(new PlainPasswords(), silentLog, new LoginGuard(), jwt),
+  ]) {
+    const member = await withUsers()
+    const audit = { login() {}, persisted: () => Promise.resolve(false) } as unknown as NonNullable<Call['audit']>
+    const attempt = logIn(login, member, 'ann', 'secret', { ...liveCall, audit })
+    await assert.rejects(attempt, /audit trail cannot record/)
+  }
+})
