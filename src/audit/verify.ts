@@ -46,6 +46,7 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
   let at: ChainPosition | null = files[0] === 1 ? { hash: noHash, seals: 0, records: 0 } : null
   let trail: string | null = null
   let expectedIsThere = expected === null
+  let sealsBefore = 0
   const verdict = (damage: Damage | null, isUnfinished = false): Verdict => ({
     damage,
     isUnfinished,
@@ -90,6 +91,11 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
     if (begin.file !== number) return damaged(file, 1, `it was written as ${fileName(begin.file)}`)
     if (trail !== null && begin.trail !== trail) return damaged(file, 1, 'it is of another trail')
     trail = begin.trail
+    if (index === 0) {
+      sealsBefore = begin.seals
+      // The oldest file goes on from it, which its checkpoints say, too.
+      expectedIsThere ||= `${begin.seals}:${begin.previous}` === expected
+    }
     if (isLast && begin.oldest < files[0]!) {
       return damaged(fileName(begin.oldest), 0, 'the file is missing: it was not yet to be removed')
     }
@@ -105,7 +111,11 @@ export function verifyTrail(folder: TrailFolder, keys: VerificationKeys, expecte
     at = last.position
   }
   if (checkpoint === null) return damaged(fileName(files.at(-1)!), 0, 'there is no checkpoint')
-  if (!expectedIsThere) return damaged(fileName(files.at(-1)!), 0, `checkpoint ${expected} is not in the trail`)
+  if (!expectedIsThere) {
+    const isTooOld = Number(expected!.split(':', 1)[0]) < sealsBefore
+    const why = isTooOld ? ': it is older than the oldest file that is kept' : ''
+    return damaged(fileName(files.at(-1)!), 0, `checkpoint ${expected} is not in the trail${why}`)
+  }
   return verdict(null)
 }
 

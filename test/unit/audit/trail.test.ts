@@ -258,6 +258,23 @@ test('old files are removed as told, and none but those', () => {
   assert.match(damageOf(bad)!.what, /not yet to be removed/)
 })
 
+test('an expected checkpoint that went with the old files is told from one that is missing', () => {
+  const folder = new MemoryTrailFolder()
+  const trail = openTrail(folder, { fileBytesMax: 600, filesMax: 2 })
+  const heads: string[] = []
+  for (let record = 0; record < 10; record++) {
+    trail.append([batchOf(record)])
+    trail.checkpoint()
+    heads.push(trail.head)
+  }
+  trail.checkpoint('stop')
+  assert.match(damageOf(folder, heads[0])!.what, /is not in the trail: it is older than the oldest file that is kept/)
+  assert.match(damageOf(folder, `9999:${'0'.repeat(64)}`)!.what, /is not in the trail$/)
+  assert.equal(damageOf(folder, heads.at(-1)), null)
+  const begin = /"previous":"([0-9a-f]+)","seals":(\d+)/.exec(folder.read(folder.list()[0]!).toString())!
+  assert.equal(damageOf(folder, `${begin[2]}:${begin[1]}`), null)
+})
+
 test('files end by age', () => {
   let nowMs = 1_700_000_000_000
   const folder = new MemoryTrailFolder()
