@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createPublicKey } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -49,6 +49,17 @@ test('keys are added once, listed, and taken out but for the last one', async ()
   await assert.rejects(retireKey(file, first.verification.id), /there is no key/)
   await assert.rejects(retireKey(file, second.verification.id), /the last one/)
   assert.deepEqual([...(await readKeys(file)).keys()], [second.verification.id])
+})
+
+test('keys that others may write are not taken', async () => {
+  const file = at('shared.json')
+  await addKey(file, (await makeKey()).verification)
+  for (const mode of [0o664, 0o646, 0o622]) {
+    chmodSync(file, mode)
+    await assert.rejects(readKeys(file), /others may write it: chmod go-w/)
+  }
+  chmodSync(file, 0o644)
+  assert.equal((await readKeys(file)).size, 1)
 })
 
 test('public keys come from whatever has them, and keep their ids', async () => {
