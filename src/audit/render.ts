@@ -90,7 +90,7 @@ function keysJson(needs: readonly Need[]): string {
     }
     if (need.kind === 'read') reads.push(rangeJson(need.range))
     else if (need.kind === 'write') writes.push(rangeJson(need.range))
-    else leases.push(`"${formatId(need.lease)}"`)
+    else leases.push(leaseText(need.lease))
   }
   return (
     (reads.length > 0 ? `,"reads":[${reads.join()}]` : '') +
@@ -101,7 +101,10 @@ function keysJson(needs: readonly Need[]): string {
 }
 
 /** A lease that no keys are concerned of. */
-export const leaseJson = (id: bigint): string => `,"leases":["${formatId(id)}"]`
+export const leaseJson = (id: bigint): string => `,"leases":[${leaseText(id)}]`
+
+/** As etcdctl prints them. */
+const leaseText = (id: bigint): string => `"${formatId(id).padStart(16, '0')}"`
 
 /** Who is at the other end of a connection. */
 export interface Peer {

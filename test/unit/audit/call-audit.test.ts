@@ -4,8 +4,9 @@ import { CallAudit, type Judgement } from '../../../src/audit/call-audit.ts'
 import { changeJson } from '../../../src/audit/change-json.ts'
 import { type AuditPolicy, defaultPolicy, levelsOfMethod } from '../../../src/audit/levels.ts'
 import type { Recorder } from '../../../src/audit/recorder.ts'
-import { peerJson, rangeJson, textJson } from '../../../src/audit/render.ts'
+import { leaseJson, needsJson, peerJson, rangeJson, textJson } from '../../../src/audit/render.ts'
 import { identity, type Operation, putOperation, reading, root } from '../../../src/auth/operation.ts'
+import { leaseId } from '../../../src/base/ids.ts'
 import { pointRange, rangeFromWire } from '../../../src/base/key-range.ts'
 import { Code } from '../../../src/errors.ts'
 import type { AuthChange } from '../../../src/wire/gen/internal.ts'
@@ -310,4 +311,10 @@ test('who asks after a user with a name of a megabyte cannot fill the trail with
   audit.judged(() => asked, asked, { ...alice, isDenied: true, rule: 'root' })
   audit.ended(Code.PermissionDenied)
   assert.ok(lines[0]!.length < 8 * 1024, `${lines[0]!.length} characters`)
+})
+
+test('leases are written as etcdctl prints them, with their zeros', () => {
+  assert.equal(leaseJson(0x8cf15f9c6f7947fn), ',"leases":["08cf15f9c6f7947f"]')
+  const needs = [{ kind: 'writeLease' as const, lease: leaseId(0x8cf15f9c6f7947fn) }]
+  assert.equal(needsJson({ kind: 'keys', needs }), ',"leases":["08cf15f9c6f7947f"]')
 })
