@@ -61,7 +61,7 @@ export class Recorder {
     this.#isFlushing = false
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (this.#records === 0) return
+    if (this.#records === 0 && this.#lost === 0) return
     const records = this.#records
     const bytes = this.#takeBytes()
     this.#records = 0
@@ -78,6 +78,8 @@ export class Recorder {
     if (Atomics.load(this.#queue, queuedBytesCell) + this.#length > limits.auditQueueBytesMax) {
       this.#lost++
       Atomics.add(this.#queue, lostRecordsCell, 1)
+      // Said even if no other record comes.
+      this.#timer ??= setTimeout(() => this.flush(), limits.auditBatchMs)
       return false
     }
     // No unit of UTF-16 takes more than three bytes.
@@ -89,7 +91,7 @@ export class Recorder {
   }
 
   #makeRoom(bytesMax: number): void {
-    this.flush()
+    if (this.#records > 0) this.flush()
     if (bytesMax > this.#bytes.length) {
       this.#bytes = Buffer.allocUnsafeSlow(Math.max(limits.auditBatchBytes, bytesMax))
     }
@@ -99,7 +101,7 @@ export class Recorder {
   #takeBytes(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes.subarray(0, this.#length)
     this.#length = 0
-    if (2 * bytes.length < this.#bytes.length) return new Uint8Array(bytes)
+    if (bytes.length === 0 || 2 * bytes.length < this.#bytes.length) return new Uint8Array(bytes)
     this.#bytes = noRoom
     return bytes
   }

@@ -152,6 +152,27 @@ test('where too much waits, records are thrown away and counted, and nobody wait
   close()
 })
 
+test('that records were thrown away is said though no other ever comes, twice too', async () => {
+  const { recorder: made, batches, queue, close } = recorder()
+  for (const lost of [2, 1]) {
+    Atomics.store(queue, queuedBytesCell, limits.auditQueueBytesMax + 1)
+    for (let record = 0; record < lost; record++) made.record('a\n')
+    await waitFor('a batch', () => batches.length === 1)
+    const { bytes, ...rest } = batches.pop()!
+    assert.equal(bytes.length, 0)
+    assert.deepEqual(rest, { records: 0, lost, wait: 0 })
+  }
+  close()
+  const { folder, writing, take, turn } = writer()
+  take([1])
+  turn()
+  writing.take({ bytes: new Uint8Array(0), records: 0, lost: 3, wait: 0 }, newQueueShare(), () => {})
+  turn()
+  writing.checkpoint()
+  assert.match(textOf(folder), /"kind":"lost",.*"records":3,/)
+  assert.equal(verifyTrail(folder, trailKeys).damage, null)
+})
+
 test('a trail is followed from file to file, and a part of a line is waited for', () => {
   const folder = new MemoryTrailFolder()
   const trail = openTrail(folder, { fileBytesMax: 900 })
