@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { bootstrapState } from './apply/bootstrap.ts'
 import { listMembers } from './apply/members.ts'
 import { diskSecondsBounds, Histogram } from './base/histogram.ts'
@@ -259,7 +260,7 @@ async function compose(
     failed: failure.promise,
     reloadTls: () => tls.reload(),
     stop: async () => {
-      await handOver(replica, log)
+      await handOver(replica, config.heartbeatIntervalMs, log)
       await closeAll()
     },
   }
@@ -341,11 +342,16 @@ function announce(config: MemberConfig, replica: Replica, self: MemberId, log: L
   publish()
 }
 
-/** A leader that stops lets a caught-up follower take over at once, so that nobody waits for an election timeout. */
-async function handOver(replica: Replica, log: Log): Promise<void> {
+/**
+ * A leader that stops lets a caught-up follower take over at once, so that nobody waits for an election timeout. It goes
+ * on passing writes to the next leader for three heartbeats: another follower that has not heard of that one sends them
+ * here, and what is lost with the connection is answered to nobody before its time is over.
+ */
+async function handOver(replica: Replica, heartbeatIntervalMs: number, log: Log): Promise<void> {
   if (replica.leader() !== replica.info.memberId) return
   if (replica.raftStatus().confState.voters.length < 2) return
   const error = await new Promise<Error | null>((resolve) => replica.transferLeadership(null, resolve))
-  if (error) log.warn('could not hand leadership over before stopping', { error: error.message })
-  else log.info('handed leadership over', { leader: formatId(replica.leader()) })
+  if (error) return log.warn('could not hand leadership over before stopping', { error: error.message })
+  log.info('handed leadership over', { leader: formatId(replica.leader()) })
+  await sleep(3 * heartbeatIntervalMs)
 }

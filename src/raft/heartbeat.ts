@@ -1,5 +1,6 @@
 import { noMember } from '../base/ids.ts'
 import { termAt, unknownTerm } from './log.ts'
+import { isActive } from './progress.ts'
 import { quorumValue } from './quorum.ts'
 import { becomeFollower } from './roles.ts'
 import { type Raft, send } from './state.ts'
@@ -10,6 +11,7 @@ export function tickLeader(raft: Raft): void {
   const { electionTicks, heartbeatTicks } = raft.options
   raft.electionElapsed++
   raft.heartbeatElapsed++
+  for (const progress of raft.progress.values()) if (progress.id !== raft.id) progress.silentTicks++
   if (raft.electionElapsed >= electionTicks) {
     raft.electionElapsed = 0
     // Nobody whom it might still reach must believe in a leader that cannot commit (thesis 6.2).
@@ -21,8 +23,10 @@ export function tickLeader(raft: Raft): void {
 
 function heardQuorum(raft: Raft): boolean {
   const heard: number[] = []
-  for (const id of raft.conf.voters) heard.push(raft.progress.get(id)?.recentActive ? 1 : 0)
-  for (const progress of raft.progress.values()) progress.recentActive = progress.id === raft.id
+  for (const id of raft.conf.voters) {
+    const progress = raft.progress.get(id)
+    heard.push(progress !== undefined && isActive(progress, raft.options.electionTicks) ? 1 : 0)
+  }
   return quorumValue(heard) === 1
 }
 

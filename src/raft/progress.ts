@@ -22,8 +22,8 @@ export interface Progress {
   pendingSnapshot: Index
   /** It refused to begin with the first entry: it has no state at all to apply entries to. */
   needsState: boolean
-  /** Heard from since the last check of the quorum. */
-  recentActive: boolean
+  /** The leader's ticks since it was heard from last; of the leader itself 0. */
+  silentTicks: number
   /** Highest commit mark that an append has carried there. */
   commitSent: Index
   /** Highest read round that it has confirmed. */
@@ -40,11 +40,16 @@ export function createProgress(id: MemberId, next: Index, inflightMax: number): 
     probeSent: false,
     pendingSnapshot: 0,
     needsState: false,
-    recentActive: false,
+    silentTicks: 0,
     commitSent: 0,
     readAck: 0,
     inflights: createInflights(inflightMax),
   }
+}
+
+/** Heard from within about an election timeout. */
+export function isActive({ silentTicks }: Progress, electionTicks: number): boolean {
+  return silentTicks <= electionTicks
 }
 
 export function isPaused(progress: Progress): boolean {

@@ -15,6 +15,7 @@ import {
   becomeProbe,
   becomeReplicate,
   becomeSnapshot,
+  isActive,
   isPaused,
   type Progress,
   reject,
@@ -86,7 +87,7 @@ function sendAppend(raft: Raft, progress: Progress, batch: Batch, force: boolean
 
 function sendSnapshot(raft: Raft, progress: Progress): void {
   // A state is large: only for somebody who is there to take it.
-  if (!progress.recentActive || raft.log.applied === 0) return
+  if (!isActive(progress, raft.options.electionTicks) || raft.log.applied === 0) return
   becomeSnapshot(progress, raft.log.applied)
   send(raft, { kind: MessageKind.Snapshot, to: progress.id, term: raft.term })
 }
@@ -118,7 +119,7 @@ export function acknowledgeOwn(raft: Raft): void {
 export function handleAppendResponse(raft: Raft, message: Message): 'accepted' | 'dropped' {
   const progress = raft.progress.get(message.from)
   if (raft.role !== 'leader' || progress === undefined) return 'dropped'
-  progress.recentActive = true
+  progress.silentTicks = 0
   const index = message.index ?? 0
   if (message.reject) handleRejection(raft, progress, message)
   else if (index <= raft.log.lastIndex) handleAcknowledgement(raft, progress, index)
@@ -157,7 +158,7 @@ function handleAcknowledgement(raft: Raft, progress: Progress, index: Index): vo
 export function handleHeartbeatResponse(raft: Raft, message: Message): 'accepted' | 'dropped' {
   const progress = raft.progress.get(message.from)
   if (raft.role !== 'leader' || progress === undefined) return 'dropped'
-  progress.recentActive = true
+  progress.silentTicks = 0
   progress.probeSent = false
   // Its window may be full of messages that were lost; one more is enough to find out.
   if (progress.state === 'replicate' && isFull(progress.inflights)) freeFirst(progress.inflights)

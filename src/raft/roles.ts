@@ -64,7 +64,6 @@ export function becomeLeader(raft: Raft): void {
 /** A new progress; it counts as heard from, so that a new leader does not give up before anybody could answer. */
 export function addProgress(raft: Raft, id: MemberId): Progress {
   const progress = createProgress(id, raft.log.lastIndex + 1, raft.options.inflightMax)
-  progress.recentActive = true
   raft.progress.set(id, progress)
   return progress
 }

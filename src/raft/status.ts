@@ -1,5 +1,5 @@
 import type { Index, MemberId, Term } from '../base/ids.ts'
-import type { Progress, ProgressState } from './progress.ts'
+import { isActive, type ProgressState } from './progress.ts'
 import type { Raft } from './state.ts'
 import type { ConfState, Role } from './types.ts'
 
@@ -7,7 +7,9 @@ export interface MemberProgress {
   readonly match: Index
   readonly next: Index
   readonly state: ProgressState
-  /** Heard from since the last check of the quorum. */
+  /** The leader's ticks since it was heard from last. */
+  readonly silentTicks: number
+  /** That was about an election timeout ago at most. */
   readonly recentActive: boolean
 }
 
@@ -41,12 +43,15 @@ export function raftStatus(raft: Raft): RaftStatus {
     firstIndex: log.start.index + 1,
     confState: raft.conf,
     transferee: raft.transferee,
-    progress: raft.role === 'leader' ? copyProgress(raft.progress) : null,
+    progress: raft.role === 'leader' ? copyProgress(raft) : null,
   }
 }
 
-function copyProgress(progress: ReadonlyMap<MemberId, Progress>): Map<MemberId, MemberProgress> {
+function copyProgress({ progress, options }: Raft): Map<MemberId, MemberProgress> {
   const copy = new Map<MemberId, MemberProgress>()
-  for (const [id, { match, next, state, recentActive }] of progress) copy.set(id, { match, next, state, recentActive })
+  for (const [id, each] of progress) {
+    const { match, next, state, silentTicks } = each
+    copy.set(id, { match, next, state, silentTicks, recentActive: isActive(each, options.electionTicks) })
+  }
   return copy
 }

@@ -15,6 +15,7 @@ import {
   type Input,
   type Message,
   MessageKind,
+  type Proposal,
   type Ready,
   type SnapshotMeta,
 } from '../raft/types.ts'
@@ -273,7 +274,7 @@ export class Replica implements PeerEvents, CoreHandle {
     if (target === null || this.#input({ kind: 'transferLeader', to: target }) === 'dropped') {
       return this.#clock.soon(() => done(new EtcdError('badLeaderTransferee')))
     }
-    this.#handover.begin(this.#clock.nowMs() + this.info.electionTimeoutMs)
+    this.#handover.begin(this.#clock.nowMs(), this.info.electionTimeoutMs)
     const stopListening = this.onLeader((leader) => {
       if (leader === this.info.memberId || leader === noMember) return
       stopListening()
@@ -351,6 +352,7 @@ export class Replica implements PeerEvents, CoreHandle {
     if (this.#failed) return
     const now = this.#clock.nowMs()
     this.#proposals.expire(now)
+    this.#handover.expire(now)
     this.#reads.expire(now)
     this.#leases.tick()
     this.#window.tick(this.#apply.appliedIndex)
@@ -431,14 +433,10 @@ export class Replica implements PeerEvents, CoreHandle {
 
   /** Gives raft what has gathered since the last turn. */
   #submit(): void {
-    if (!this.#handover.isEmpty && this.#leader !== noMember && this.raftStatus().transferee === noMember) {
-      this.#proposals.putBack(this.#handover.take())
-    }
-    const proposals = this.#proposals.takeUnsent()
-    const refused = submitInOrder(
-      proposals,
-      (batch) => step(this.#raft, { kind: 'propose', proposals: batch }) === 'accepted',
-    )
+    const accept = (batch: readonly Proposal[]): boolean =>
+      step(this.#raft, { kind: 'propose', proposals: batch }) === 'accepted'
+    if (!this.#handover.isEmpty) this.#handover.passOn(accept)
+    const refused = submitInOrder(this.#proposals.takeUnsent(), accept)
     if (refused.length > 0) this.#proposals.putBack(refused)
     const now = this.#clock.nowMs()
     for (let context = this.#reads.nextRound(now); context !== null; context = this.#reads.nextRound(now)) {

@@ -116,7 +116,13 @@ test('after a transport failure the leader goes back to probing after what it kn
   propose(raft, 3)
   settle(raft)
   step(raft, { kind: 'unreachable', to: id(2) })
-  assert.deepEqual(raftStatus(raft).progress?.get(id(2)), { match: 1, next: 2, state: 'probe', recentActive: true })
+  assert.deepEqual(raftStatus(raft).progress?.get(id(2)), {
+    match: 1,
+    next: 2,
+    state: 'probe',
+    silentTicks: 0,
+    recentActive: true,
+  })
   assert.equal(step(raft, { kind: 'unreachable', to: id(9) }), 'dropped')
 })
 
@@ -129,7 +135,7 @@ function leaderWithoutPast(silent = false): Raft {
   step(raft, { kind: 'compactLog', index: 2 })
   receive(raft, MessageKind.AppendResponse, 2, { index: 1, reject: true, rejectHint: 0 })
   if (!silent) return raft
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 11; i++) {
     receive(raft, MessageKind.HeartbeatResponse, 3)
     step(raft, { kind: 'tick' })
   }

@@ -14,25 +14,47 @@ const message = (kind: MessageKind, proposals: readonly Proposal[]): Message => 
   proposals,
 })
 
+function taken(handover: Handover): Proposal[] {
+  const all: Proposal[] = []
+  handover.passOn((batch) => {
+    all.push(...batch)
+    return true
+  })
+  return all
+}
+
 test('writes are kept only while leadership is handed over, in order, and taken once', () => {
   const handover = new Handover()
   const [first, second, late] = [proposal(), proposal(), proposal()]
   handover.keep(message(MessageKind.Propose, [late]), 0)
   assert.ok(handover.isEmpty)
-  handover.begin(100)
+  handover.begin(0, 100)
   handover.keep(message(MessageKind.Propose, [first]), 50)
   handover.keep(message(MessageKind.Propose, [second]), 100)
   handover.keep(message(MessageKind.Append, [late]), 100)
   handover.keep(message(MessageKind.Propose, [late]), 101)
-  assert.deepEqual(handover.take(), [first, second])
+  assert.deepEqual(taken(handover), [first, second])
   assert.ok(handover.isEmpty)
-  assert.deepEqual(handover.take(), [])
+  assert.deepEqual(taken(handover), [])
 })
 
 test('no more is kept than a leader takes', () => {
   const handover = new Handover()
-  handover.begin(100)
+  handover.begin(0, 100)
   const half = Math.ceil(limits.raftUncommittedBytesMax / 2)
   for (let i = 0; i < 3; i++) handover.keep(message(MessageKind.Propose, [proposal(half)]), 0)
-  assert.equal(handover.take().length, 2)
+  assert.equal(taken(handover).length, 2)
+})
+
+test('what nobody takes yet waits for the next leader, and is forgotten when there is none for long', () => {
+  const handover = new Handover()
+  const [first, second] = [proposal(), proposal()]
+  handover.begin(0, 100)
+  handover.keep(message(MessageKind.Propose, [first, second]), 50)
+  handover.passOn(() => false)
+  handover.expire(200)
+  assert.deepEqual(taken(handover), [first, second])
+  handover.keep(message(MessageKind.Propose, [first]), 50)
+  handover.expire(201)
+  assert.ok(handover.isEmpty)
 })
