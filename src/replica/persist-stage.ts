@@ -9,6 +9,9 @@ export interface PersistStageHooks {
   failed(error: Error): void
 }
 
+/** So many writers come together while one write is under way that the thread pool's way is a small part of theirs. */
+const fewEntriesMax = 8
+
 /**
  * First stage of the pipeline: everything that waits while one write is in flight becomes the next write, with one
  * fdatasync. A hard state whose commit index alone moved does not ask for a write of its own: the commit index is
@@ -74,9 +77,9 @@ export class PersistStage {
     this.#mustWrite = false
     if (hardState) this.#written = hardState
     this.#writing = true
-    const isAlone = !this.#isDisturbed && entries.length <= 1
+    const isOfFew = !this.#isDisturbed && entries.length <= fewEntriesMax
     this.#isDisturbed = false
-    this.#log.append({ hardState, entries, isAlone }, (error) => {
+    this.#log.append({ hardState, entries, isOfFew }, (error) => {
       this.#writing = false
       if (this.#stopped) return this.#whenIdle?.()
       if (error) return this.#hooks.failed(error)

@@ -20,8 +20,8 @@ export interface LogBatch {
   readonly hardState: HardState | null
   /** Contiguous. The first may lie at or before the log's last entry: it and all after it are then replaced. */
   readonly entries: readonly Entry[]
-  /** Nothing else was asked of this member since the batch before: it may stand still for the moment of a write. */
-  readonly isAlone?: boolean
+  /** Little else was asked of this member since the batch before: it may stand still for the moment of a write. */
+  readonly isOfFew?: boolean
 }
 
 /** The write-ahead log. One operation at a time: the next call comes after `done`. After an error no more calls come. */

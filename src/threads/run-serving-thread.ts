@@ -1,4 +1,5 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { availableParallelism } from 'node:os'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import type { Auditor } from '../audit/auditor.ts'
 import { assert } from '../base/assert.ts'
 import type { Log } from '../base/log.ts'
@@ -10,7 +11,7 @@ import type { PasswordsOfMember } from './passwords-port.ts'
 import type { SharedCounts } from './serving-counts.ts'
 import type { FromThread, ThreadStart, ToThread } from './thread-control.ts'
 import { threadLog } from './thread-log.ts'
-import { type StateReader, ThreadMember } from './thread-member.ts'
+import { type StateReader, type TakeUntil, ThreadMember } from './thread-member.ts'
 import { ThreadMetrics } from './thread-metrics.ts'
 
 /** What a thread serves with; it must let calls under way finish for up to `drainMs`. */
@@ -37,6 +38,19 @@ export interface ThreadSurroundings {
   readonly audit: Auditor | null
 }
 
+/** Processors below which none is spared for waiting: the core, its disk and the client need theirs. */
+const parallelismToWait = 3
+
+const taker =
+  (port: MessagePort, take: (message: ArrayBuffer | ToThread) => void): TakeUntil =>
+  (isOver, waitMsMax) => {
+    const endMs = performance.now() + waitMsMax
+    while (!isOver() && performance.now() < endMs) {
+      const received = receiveMessageOnPort(port)
+      if (received !== undefined) take(received.message)
+    }
+  }
+
 /** The life of one serving thread, from inside: join the core, serve, and close when told. */
 export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promise<void> {
   const port = parentPort
@@ -51,13 +65,15 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
     soon: (callback) => {
       setImmediate(callback)
     },
+    nowMs: () => performance.now(),
+    ...(availableParallelism() >= parallelismToWait ? { takeUntil: taker(port, (message) => take(message)) } : {}),
     closeFailed: (error) => log.error('cannot close a replaced state', { error }),
   })
   const serving = Promise.withResolvers<ThreadServer>()
   const metrics = new ThreadMetrics((id) => tell({ kind: 'askMetrics', id }))
   const audit = start.audit === null ? null : auditorOf(start.audit)
   let tls: TlsSource | null = null
-  port.on('message', (message: ArrayBuffer | ToThread) => {
+  const take = (message: ArrayBuffer | ToThread): void => {
     if (message instanceof ArrayBuffer) member.receive(message)
     else if (message.kind === 'tls') tls?.take(message.contents)
     else if (message.kind === 'auditPolicy') audit?.usePolicy(message.policy)
@@ -72,7 +88,8 @@ export async function runServingThread<Serve>(parts: ThreadParts<Serve>): Promis
         port.close()
       })
     }
-  })
+  }
+  port.on('message', take)
 
   try {
     if (start.tls !== null) tls = new TlsSource(checkTlsContents(start.tls))

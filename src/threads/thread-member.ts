@@ -8,6 +8,7 @@ import type { ReadView } from '../mvcc/view.ts'
 import type { HeldView, LeaseTimes, Member, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import { BarrierGate } from './barrier-gate.ts'
 import { type CoreRecords, readCoreRecords } from './core-records.ts'
+import { LoneWrite } from './lone-write.ts'
 import { RecordWriter } from './record-writer.ts'
 import { type ThreadRecords, writeThreadRecords } from './thread-records.ts'
 import { WriteVisibility } from './write-visibility.ts'
@@ -33,12 +34,20 @@ export interface CoreSnapshot {
   readonly path: string
 }
 
+export type TakeUntil = (isOver: () => boolean, waitMsMax: number) => void
+
 export interface ThreadMemberPorts {
   /** Takes the buffer over. */
   post(message: ArrayBuffer): void
   openReader(path: string): StateReader
   /** Runs `callback` when the inputs of the current turn have been gathered. */
   soon(callback: () => void): void
+  nowMs(): number
+  /**
+   * Takes messages from the core as they come, busily, until it is over or that time is. Absent: there is no processor to
+   * spare for that.
+   */
+  readonly takeUntil?: TakeUntil
   /** A reader of a replaced state could not be closed. */
   closeFailed(error: unknown): void
 }
@@ -63,6 +72,10 @@ export class ThreadMember implements Member {
   readonly #core: ThreadRecords
   readonly #gate: BarrierGate
   readonly #writes = new WriteVisibility()
+  readonly #loneWrite = new LoneWrite()
+  /** The write that is all that this thread waits for; null: there is none. */
+  #alone: number | null = null
+  #isAloneSent = false
   readonly #calls = new Map<number, Call>()
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
   readonly #rulesListeners = new Set<() => void>()
@@ -124,10 +137,17 @@ export class ThreadMember implements Member {
   }
 
   propose(kind: WriteKind, request: Uint8Array, caller: Caller = anonymous): Promise<Outcome> {
-    return this.#ask<Outcome>((call) => this.#core.propose(call, kind, request, caller))
+    return this.#ask<Outcome>((call) => {
+      if (this.#calls.size === 1) {
+        this.#alone = call
+        this.#isAloneSent = false
+      }
+      this.#core.propose(call, kind, request, caller)
+    })
   }
 
   readBarrier(): Promise<void> {
+    this.#loneWrite.disturb()
     return this.#closed ? Promise.reject(new EtcdError('stopped')) : this.#gate.wait()
   }
 
@@ -184,6 +204,7 @@ export class ThreadMember implements Member {
   }
 
   answeredVisible(): Promise<void> | null {
+    this.#loneWrite.disturb()
     return this.#writes.wait(this.#revision)
   }
 
@@ -210,6 +231,7 @@ export class ThreadMember implements Member {
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve()
     this.#closed = true
+    this.#alone = null
     const stopped = new EtcdError('stopped')
     this.#gate.fail(stopped)
     this.#writes.fail(stopped)
@@ -232,6 +254,7 @@ export class ThreadMember implements Member {
     const number = this.#nextCall
     // Answered within seconds: the numbers of 2^32 calls do not meet.
     this.#nextCall = (number + 1) >>> 0
+    if (this.#alone !== null) this.#disturb()
     this.#calls.set(number, call)
     this.#scheduleFlush()
     return number
@@ -241,6 +264,10 @@ export class ThreadMember implements Member {
     const call = this.#calls.get(number)
     assert(call !== undefined, 'the core answers each question once')
     this.#calls.delete(number)
+    if (number === this.#alone) {
+      this.#alone = null
+      this.#loneWrite.answered(this.#ports.nowMs())
+    }
     return call
   }
 
@@ -266,6 +293,19 @@ export class ThreadMember implements Member {
       this.#core.readBarrier(call)
     })
     if (!this.#writer.isEmpty) this.#ports.post(this.#writer.take())
+    if (this.#alone !== null && this.#calls.size === 1 && !this.#isAloneSent) this.#awaitAlone(this.#alone)
+  }
+
+  #disturb(): void {
+    this.#alone = null
+    this.#loneWrite.disturb()
+  }
+
+  #awaitAlone(call: number): void {
+    const { takeUntil, nowMs } = this.#ports
+    this.#isAloneSent = true
+    const waitMs = this.#loneWrite.sent(nowMs())
+    if (waitMs > 0) takeUntil?.(() => this.#alone !== call, waitMs)
   }
 
   #committed(batch: CommittedBatch, withEvents: boolean): void {

@@ -57,20 +57,21 @@ function stage() {
   return { persist, pending, trace, complete }
 }
 
-test('a write is alone if it is one entry and nobody else has come since the write before', () => {
+test('a write is of few if it has few entries and nobody has come to read since the write before', () => {
   const { persist, pending, complete } = stage()
-  const isAlone = (...entries: Entry[]): boolean | undefined => {
+  const isOfFew = (...entries: Entry[]): boolean | undefined => {
     persist.enqueue(ready({ entries }))
     persist.run()
     const [written] = pending
     complete()
-    return written?.batch?.isAlone
+    return written?.batch?.isOfFew
   }
-  assert.equal(isAlone(entry(1)), true)
-  assert.equal(isAlone(entry(2), entry(3)), false)
+  assert.equal(isOfFew(entry(1)), true)
+  assert.equal(isOfFew(...Array.from({ length: 8 }, (_, i) => entry(2 + i))), true)
+  assert.equal(isOfFew(...Array.from({ length: 9 }, (_, i) => entry(10 + i))), false)
   persist.disturb()
-  assert.equal(isAlone(entry(4)), false)
-  assert.equal(isAlone(entry(5)), true)
+  assert.equal(isOfFew(entry(19)), false)
+  assert.equal(isOfFew(entry(20)), true)
 })
 
 test('what waits while a write is in flight becomes one write, and its messages leave after it', () => {

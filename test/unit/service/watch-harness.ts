@@ -227,6 +227,7 @@ function threadMember(core: FakeCore, timers: ManualTimers): ThreadMember {
     post: (message) => timers.soon(() => bridge.receive(message)),
     openReader: () => ({ ...core.state, refresh: () => {}, close: async () => {} }),
     soon,
+    nowMs: () => 0,
     closeFailed: (error) => {
       throw error
     },

@@ -233,12 +233,12 @@ for (const { fault, code, count } of [
     await append(log, { entries: entries(1, 1, 5) })
     disk.fail(fault, 1, code)
     const more = entries(1, 6, 5 + count)
-    await assert.rejects(append(log, { entries: more, isAlone: count === 1 }), {
+    await assert.rejects(append(log, { entries: more, isOfFew: count === 1 }), {
       name: 'StorageError',
       fault: 'failed',
     })
     disk.fail(fault, Number.POSITIVE_INFINITY)
-    await assert.rejects(append(log, { entries: more, isAlone: count === 1 }), {
+    await assert.rejects(append(log, { entries: more, isOfFew: count === 1 }), {
       name: 'StorageError',
       fault: 'failed',
     })
@@ -283,11 +283,11 @@ test("an entry that comes alone is written in the caller's thread, as long as th
   }
   const { log } = await openWal(walOptions(disk, { segmentBytes: 1024 * 1024, nowMs: () => nowMs }))
   let last = 0
-  const way = async (isAlone: boolean, size = 20): Promise<string> => {
+  const way = async (isOfFew: boolean, size = 20): Promise<string> => {
     ways = []
     let isCalling = true
     const appended = new Promise<void>((resolve, reject) =>
-      log.append({ hardState: null, entries: entries(1, last + 1, last + 1, size), isAlone }, (error) => {
+      log.append({ hardState: null, entries: entries(1, last + 1, last + 1, size), isOfFew }, (error) => {
         if (isCalling) reject(new Error('called back from within the call'))
         else if (error !== undefined) reject(error)
         else resolve()

@@ -4,14 +4,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { memberId } from '../../../src/base/ids.ts'
 import { encodeCommitted, writeCoreRecords } from '../../../src/threads/core-records.ts'
 import { RecordWriter } from '../../../src/threads/record-writer.ts'
-import { ThreadMember } from '../../../src/threads/thread-member.ts'
+import { type TakeUntil, ThreadMember } from '../../../src/threads/thread-member.ts'
 import { readThreadRecords, type ThreadRecords } from '../../../src/threads/thread-records.ts'
 import { within } from '../../support/within.ts'
 import { fakeInfo } from './support/fake-core.ts'
 import { FakeStore } from './support/fake-store.ts'
 
 /** The thread's end alone, with the test for a core. */
-function openMember() {
+function openMember(takeUntil?: TakeUntil) {
   const posted: ArrayBuffer[] = []
   const soon: (() => void)[] = []
   const closings = new Map<string, PromiseWithResolvers<void>>()
@@ -31,6 +31,8 @@ function openMember() {
       }
     },
     soon: (callback) => soon.push(callback),
+    nowMs: () => 0,
+    ...(takeUntil === undefined ? {} : { takeUntil }),
     closeFailed: (error) => failures.push(error),
   })
   /** One message from the core. */
@@ -134,4 +136,49 @@ test('a refused write promises no revision', async () => {
   core((records) => records.outcome(0, { ok: false, revision: 5, reason: 'leaseNotFound' }))
   await within('the answer', answer)
   assert.equal(member.answeredVisible(), null)
+})
+
+test('a thread stays for the answer to a write only while that is all that it is asked for', async () => {
+  let stays = 0
+  const { member, core, heard } = openMember((isOver, waitMsMax) => {
+    stays++
+    assert.ok(waitMsMax > 0)
+    assert.equal(isOver(), false)
+    answer()
+    assert.equal(isOver(), true)
+  })
+  let call = -1
+  const answer = (): void =>
+    core((records) => records.outcome(call, { ok: false, revision: 5, reason: 'leaseNotFound' }))
+  /** @returns whether the thread stayed for it. */
+  const write = async (): Promise<boolean> => {
+    const before = stays
+    const outcome = member.propose('put', new Uint8Array(1))
+    call++
+    await heard()
+    if (stays === before) answer()
+    await within('the answer', outcome)
+    return stays > before
+  }
+  assert.equal(await write(), false, 'how long it takes is not known')
+  assert.equal(await write(), true)
+
+  const barrier = member.readBarrier()
+  call++
+  await heard()
+  core((records) => records.barrier(call, 1))
+  await within('the barrier', barrier)
+  assert.equal(await write(), false, 'somebody reads')
+  assert.equal(await write(), true)
+
+  const both = [member.propose('put', new Uint8Array(1)), member.propose('put', new Uint8Array(1))]
+  await heard()
+  for (const _ of both) {
+    call++
+    answer()
+  }
+  await within('both', Promise.all(both))
+  assert.equal(stays, 2, 'two at once')
+  assert.equal(await write(), false, 'others write')
+  assert.equal(await write(), true)
 })
