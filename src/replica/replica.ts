@@ -47,6 +47,7 @@ import { type OutcomeDone, Proposals } from './proposals.ts'
 import { type BarrierDone, ReadBarriers } from './read-barriers.ts'
 import { recover } from './recovery.ts'
 import { Snapshots } from './snapshots.ts'
+import { StateWaits } from './state-waits.ts'
 import { submitInOrder } from './submit-in-order.ts'
 import { timeoutReason } from './timeout-reason.ts'
 import { WakingClock } from './waking-clock.ts'
@@ -109,11 +110,10 @@ export class Replica implements PeerEvents, CoreHandle {
   readonly #snapshots: Snapshots
   readonly #window: LogWindow
   readonly #handover = new Handover()
+  readonly #waits = new StateWaits()
   readonly #counts = new AppliedCounts()
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
   readonly #leaderListeners = new Set<(leader: MemberId, term: Term) => void>()
-  #appliedWaiters: { readonly index: Index; readonly done: (error: Error | null) => void }[] = []
-  #compactionWaiters: ((error: Error | null) => void)[] = []
   #pumpScheduled = false
   #failed: Error | null = null
   #leader: MemberId = noMember
@@ -171,7 +171,7 @@ export class Replica implements PeerEvents, CoreHandle {
         wants: this.#proposals.wants,
         applied: (results) => this.#proposals.settle(results),
         committed: (batch, results, entries) => this.#committed(batch, results, entries),
-        compacted: () => this.#compacted(null),
+        compacted: () => this.#waits.compacted(),
         after: (ms, callback) => this.#clock.after(ms, callback),
         failed: (error) => this.#fail(error),
       },
@@ -520,11 +520,7 @@ export class Replica implements PeerEvents, CoreHandle {
 
   #published(batch: CommittedBatch): void {
     for (const listener of [...this.#committedListeners]) listener(batch)
-    if (this.#appliedWaiters.length === 0) return
-    const ready = this.#appliedWaiters.filter((waiter) => waiter.index <= batch.appliedIndex)
-    if (ready.length === 0) return
-    this.#appliedWaiters = this.#appliedWaiters.filter((waiter) => waiter.index > batch.appliedIndex)
-    for (const waiter of ready) waiter.done(null)
+    this.#waits.applied(batch.appliedIndex)
   }
 
   /**
@@ -585,21 +581,15 @@ export class Replica implements PeerEvents, CoreHandle {
     this.readBarrier((error, index) => {
       if (error) done(error)
       else if (this.#apply.appliedIndex >= index) done(null)
-      else this.#appliedWaiters.push({ index, done })
+      else this.#waits.untilApplied(index, done)
     })
   }
 
   #whenCompacted(done: OutcomeDone): OutcomeDone {
     return (error, outcome) => {
       if (error || !outcome?.ok) done(error, outcome)
-      else this.#compactionWaiters.push((failure) => done(failure, failure ? null : outcome))
+      else this.#waits.untilCompacted((failure) => done(failure, failure ? null : outcome))
     }
-  }
-
-  #compacted(error: Error | null): void {
-    const waiters = this.#compactionWaiters
-    this.#compactionWaiters = []
-    for (const waiter of waiters) waiter(error)
   }
 
   #timeoutReason(startMs: number): EtcdErrorReason {
@@ -637,9 +627,6 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#proposals.failAll(stopped)
     this.#reads.failAll(stopped)
     this.#leases.failAll(stopped)
-    this.#compacted(stopped)
-    const waiters = this.#appliedWaiters
-    this.#appliedWaiters = []
-    for (const waiter of waiters) waiter.done(stopped)
+    this.#waits.failAll(stopped)
   }
 }

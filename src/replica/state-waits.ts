@@ -1,0 +1,44 @@
+import type { Index } from '../base/ids.ts'
+
+type Done = (error: Error | null) => void
+
+/** Who waits until the state has come so far. */
+export class StateWaits {
+  #applied: { readonly index: Index; readonly done: Done }[] = []
+  #compacted: Done[] = []
+
+  /** `done` when the entry at `index` is applied, which it is not yet. */
+  untilApplied(index: Index, done: Done): void {
+    this.#applied.push({ index, done })
+  }
+
+  applied(index: Index): void {
+    if (this.#applied.length === 0) return
+    const ready = this.#applied.filter((waiter) => waiter.index <= index)
+    if (ready.length === 0) return
+    this.#applied = this.#applied.filter((waiter) => waiter.index > index)
+    for (const waiter of ready) waiter.done(null)
+  }
+
+  /** `done` when the compaction under way has removed all that it removes. */
+  untilCompacted(done: Done): void {
+    this.#compacted.push(done)
+  }
+
+  compacted(): void {
+    this.#endCompacted(null)
+  }
+
+  failAll(error: Error): void {
+    this.#endCompacted(error)
+    const waiters = this.#applied
+    this.#applied = []
+    for (const waiter of waiters) waiter.done(error)
+  }
+
+  #endCompacted(error: Error | null): void {
+    const waiters = this.#compacted
+    this.#compacted = []
+    for (const done of waiters) done(error)
+  }
+}
