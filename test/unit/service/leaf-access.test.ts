@@ -210,5 +210,6 @@ for (const [where, ask] of Object.entries({ atAdmission, inTheLog }))
       }),
       { numRuns: 150 },
     )
-    assert.ok(seen.allowed > 10 && seen.refused > 10, JSON.stringify(seen))
+    // Of 150 some 26 are allowed: ten or fewer are, in one of several thousand runs.
+    assert.ok(seen.allowed > 3 && seen.refused > 3, JSON.stringify(seen))
   })
