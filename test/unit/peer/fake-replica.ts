@@ -93,8 +93,8 @@ export const closeAll = async (replicas: readonly FakeReplica[]): Promise<void> 
   await Promise.all(replicas.map((each) => each.transport.close()))
 }
 
-/** Polls until `condition` holds; fails loudly with what was waited for. */
-export async function until(what: string, condition: () => boolean, msMax = 10_000): Promise<void> {
+/** Polls until `condition` holds; fails loudly with what was waited for: that it hangs, not that it is slow. */
+export async function until(what: string, condition: () => boolean, msMax = 60_000): Promise<void> {
   const deadline = performance.now() + msMax
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited ${msMax} ms in vain until ${what}`)

@@ -15,9 +15,8 @@ import { readTlsFiles } from '../../../src/security/tls-files.ts'
 import { type Listener, listen } from '../../../src/security/tls-listener.ts'
 import { TlsSource } from '../../../src/security/tls-source.ts'
 import { oids, pem, readCertificates } from '../../../src/x509/index.ts'
+import { waitFor } from '../../support/wait-for.ts'
 import { TestFolder } from '../pki/test-folder.ts'
-
-const waitMsMax = 5000
 
 /** An authority with a published list, and files of certificates that it issued. */
 class World extends TestFolder {
@@ -89,13 +88,7 @@ function greet(listener: Listener, options: ConnectionOptions): Promise<{ text: 
 const as = (files: TlsFiles): ConnectionOptions =>
   clientTlsOptions(readTlsFiles({ ...files, crlFile: null }), '127.0.0.1', [])
 
-async function closed(socket: TLSSocket): Promise<void> {
-  if (socket.closed) return
-  await Promise.race([
-    new Promise((resolve) => socket.once('close', resolve)),
-    new Promise((_, reject) => setTimeout(() => reject(new Error('still open')), waitMsMax).unref()),
-  ])
-}
+const closed = (socket: TLSSocket): Promise<unknown> => waitFor('the connection is closed', () => socket.closed)
 
 test('a revoked client does not get in, and the log says why', async () => {
   await using world = new World()
