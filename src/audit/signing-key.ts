@@ -7,7 +7,9 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
+import { limits } from '../base/limits.ts'
+import { readBounded } from '../files/read-bounded.ts'
 import { signedMessage } from './seal.ts'
 
 /** An Ed25519 key that signs checkpoints. */
@@ -39,7 +41,7 @@ export function openSigningKey(file: string): SigningKey {
   try {
     if (statSync(file, { throwIfNoEntry: false }) === undefined) makeKey(file)
     if ((statSync(file).mode & 0o077) !== 0) throw new Error('may be read by others: run chmod 600 on it')
-    return signingKey(readFileSync(file))
+    return signingKey(readBounded(file, limits.smallFileBytesMax, 'regular'))
   } catch (error) {
     throw new Error(`the key of the audit trail, ${file}: ${reasonOf(error)}`, { cause: error })
   }

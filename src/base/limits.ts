@@ -92,6 +92,10 @@ export const limits = {
   handshakesMax: 4096,
   /** A file of certificates, keys, requests or revocation lists that `leasehold pki` reads; a million revocations fit. */
   pkiFileBytesMax: 64 * 1024 * 1024,
+  /** A configuration file. */
+  configFileBytesMax: 1024 * 1024,
+  /** A certificate, key or the like that a command reads, and bundles of them. */
+  smallFileBytesMax: 4 * 1024 * 1024,
   /** Alternative names in one certificate that is issued here. */
   alternativeNamesMax: 100,
   /** In one that somebody presents here. */

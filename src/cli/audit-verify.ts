@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileName } from '../audit/seal.ts'
@@ -6,6 +6,7 @@ import { type VerificationKeys, verificationKeys } from '../audit/signing-key.ts
 import { readTrailFolder, type TrailFolder } from '../audit/trail-folder.ts'
 import { type Verdict, verifyTrail } from '../audit/verify.ts'
 import { CommandError } from './failure.ts'
+import { readFile } from './read-file.ts'
 
 const damagedExitCode = 2
 
@@ -61,9 +62,9 @@ function keysOf(files: readonly string[]): VerificationKeys {
   return new Map(
     files.flatMap((file) => {
       try {
-        return [...verificationKeys([readFileSync(file)])]
+        return [...verificationKeys([readFile(file)])]
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
+        const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
         throw new CommandError(`${file} ${code === 'ENOENT' ? 'is not there' : 'is no Ed25519 key in PEM'}`)
       }
     }),
@@ -76,7 +77,7 @@ const headForm = /^[1-9][0-9]{0,15}:[0-9a-f]{64}$/
 function headOf(text: string): string {
   if (headForm.test(text)) return text
   if (!existsSync(text)) throw new CommandError(`${JSON.stringify(text)} is no checkpoint, and no file with one`)
-  const found = /[1-9][0-9]{0,15}:[0-9a-f]{64}/.exec(readFileSync(text, 'utf8'))
+  const found = /[1-9][0-9]{0,15}:[0-9a-f]{64}/.exec(readFile(text).toString('utf8'))
   if (found === null) throw new CommandError(`${text} has no checkpoint in it`)
   return found[0]
 }

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { parseDurationMs } from '../config/flag-values.ts'
 import { isLoopback } from '../config/urls.ts'
 import { CommandError } from './failure.ts'
 import { given } from './option-values.ts'
+import { readFile } from './read-file.ts'
 
 /** As commander gives them: etcdctl's flags and variables, and tokens. */
 export interface ConnectionOptions {
@@ -127,7 +127,7 @@ const tokenFileBytesMax = 64 * 1024
 
 /** @throws CommandError that does not quote it. */
 function readToken(file: string): string {
-  const bytes = file === '-' ? readFileSync(0) : readFileSync(file)
+  const bytes = readFile(file)
   const token = bytes.toString('latin1').trim()
   if (token === '' || bytes.length > tokenFileBytesMax || !/^[\x21-\x7e]+$/.test(token)) {
     throw new CommandError(`${file}: there is no token in it`)

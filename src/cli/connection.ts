@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { AuthenticateRequest, AuthenticateResponse } from '../wire/gen/rpc.ts'
 import { type ConnectionOptions, durationOf, type Endpoint, endpointsOf, showingOf } from './connection-options.ts'
 import { CommandError } from './failure.ts'
+import { readFile } from './read-file.ts'
 
 /** A call that was answered with a refusal, or not at all. `code` is gRPC's; the message is the server's. */
 export class CallError extends CommandError {
@@ -123,7 +123,7 @@ interface Material {
 /** @throws CommandError */
 function readMaterial({ cacert, cert, key }: ConnectionOptions): Material {
   if ((cert === undefined) !== (key === undefined)) throw new CommandError('--cert and --key need each other')
-  const read = (file: string | undefined): Buffer | null => (file === undefined ? null : readFileSync(file))
+  const read = (file: string | undefined): Buffer | null => (file === undefined ? null : readFile(file))
   return { ca: read(cacert), cert: read(cert), key: read(key) }
 }
 

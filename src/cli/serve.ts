@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import { buildMemberConfig } from '../config/build-member-config.ts'
 import { ConfigError } from '../config/config-error.ts'
@@ -7,6 +7,7 @@ import { preparePrivateFolder } from '../config/data-folder.ts'
 import { flagHelp } from '../config/flag-help.ts'
 import { loadSettings } from '../config/load-settings.ts'
 import type { MemberConfig } from '../config/member-config.ts'
+import { readBounded, readingProblem } from '../files/read-bounded.ts'
 import { createLog } from '../logging/pino-log.ts'
 import { failureLine } from './failure.ts'
 import { versionText } from './version.ts'
@@ -102,9 +103,8 @@ function stopSignal(log: Log, onStdinClose: boolean): Promise<string> {
 
 function readTextFile(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readBounded(path, limits.configFileBytesMax, 'any').toString('utf8')
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    throw new ConfigError('config-file', `${path} cannot be read (${code})`, { cause })
+    throw new ConfigError('config-file', `${path} cannot be read (${readingProblem(cause)})`, { cause })
   }
 }

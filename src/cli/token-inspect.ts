@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { silentLog } from '../base/log.ts'
 import { type Claims, readCompact } from '../tokens/compact-token.ts'
 import { TokenAuthority } from '../tokens/token-authority.ts'
 import { auditIdOf } from './audit-id.ts'
 import { CommandError } from './failure.ts'
 import { jsonText } from './pki-access.ts'
+import { readFile } from './read-file.ts'
 
 export interface InspectOptions {
   readonly keys?: string
@@ -17,7 +17,7 @@ const lifetimeMsMax = 24 * 60 * 60 * 1000
 
 /** Prints what the token says; never its signature, without which it is of no use to who reads that. */
 export async function tokenInspect(file: string, options: InspectOptions): Promise<number> {
-  const token = readFileSync(file === '-' ? 0 : file, 'latin1').trim()
+  const token = readFile(file).toString('latin1').trim()
   const read = readCompact(token)
   if (read === null) throw new CommandError(`${file}: not a signed token`)
   const header = Object.fromEntries(read.header)

@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import type { Scope } from '../auth/scope.ts'
 import { wireOfScopeEntry } from '../auth/scope-wire.ts'
 import { isSha256Text } from '../base/sha256-text.ts'
@@ -9,6 +9,7 @@ import { TokenIssueRequest, TokenIssueResponse } from '../wire/gen/leasehold.ts'
 import { connect } from './connection.ts'
 import { type ConnectionOptions, durationOf } from './connection-options.ts'
 import { CommandError } from './failure.ts'
+import { readFile } from './read-file.ts'
 import { type ScopeOptions, scopeOfOptions } from './token-scope.ts'
 
 export interface IssueOptions extends ConnectionOptions, ScopeOptions {
@@ -86,7 +87,7 @@ async function byKey(options: IssueOptions, scope: Scope | null): Promise<Issued
     certificate: bindTo === undefined ? null : thumbprintOf(bindTo),
     expiresMs,
   }
-  const signed = await signToken(await readSigningKey(signingKey), { issuer, audience }, newToken, nowMs / 1000)
+  const signed = await signToken(await readSigningKey(signingKey, 'any'), { issuer, audience }, newToken, nowMs / 1000)
   return { ...signed, expiresMs }
 }
 
@@ -102,7 +103,7 @@ function thumbprintOf(text: string): string {
   if (isSha256Text(text)) return text
   try {
     return createHash('sha256')
-      .update(new X509Certificate(readFileSync(text)).raw)
+      .update(new X509Certificate(readFile(text)).raw)
       .digest('base64url')
   } catch {
     throw new CommandError(`${text}: neither a certificate nor the SHA-256 of one in base64url`)

@@ -34,7 +34,7 @@ export async function tokenKeysList(
   options: ConnectionOptions & { readonly keys?: string; readonly json?: boolean },
 ): Promise<number> {
   if (options.keys !== undefined) {
-    show(await parseKeySet(await readKeyFile(options.keys), options.keys, 'own'), options.json === true, null)
+    show(await parseKeySet(readKeyFile(options.keys), options.keys, 'own'), options.json === true, null)
     return 0
   }
   for (const { address, isSecure } of endpointsOf(options)) {

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { parseScope, type Scope, ScopeError } from '../auth/scope.ts'
 import { CommandError } from './failure.ts'
+import { readFile } from './read-file.ts'
 
 /** How a scope is asked for: in a short form, as the claim has it, or both. */
 export interface ScopeOptions {
@@ -34,7 +34,7 @@ function entryOf(text: string): object {
 }
 
 function readClaim(text: string): readonly unknown[] {
-  const json = text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text
+  const json = text.startsWith('@') ? readFile(text.slice(1)).toString('utf8') : text
   let claim: unknown
   try {
     claim = JSON.parse(json)

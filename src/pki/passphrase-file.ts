@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
+import { readBounded, readingProblem, standardInput } from '../files/read-bounded.ts'
 import { PkiError } from './pki-error.ts'
 
 const passphraseBytesMax = 4096
@@ -12,10 +13,10 @@ export function readPassphraseFile(file: string): string {
   let text: string
   try {
     if (file !== '-') checkPrivate(file)
-    text = readFileSync(file === '-' ? 0 : file, 'utf8')
+    text = readBounded(file === '-' ? standardInput : file, passphraseBytesMax, 'any').toString('utf8')
   } catch (error) {
     if (error instanceof PkiError) throw error
-    throw new PkiError(`${file}: cannot read passphrase: ${(error as NodeJS.ErrnoException).code ?? 'error'}`)
+    throw new PkiError(`${file}: cannot read passphrase: ${readingProblem(error)}`)
   }
   const [line = ''] = text.split(/\r?\n/, 1)
   if (line === '' || text.length > passphraseBytesMax) throw new PkiError(`${file}: no passphrase in its first line`)

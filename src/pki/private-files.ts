@@ -9,7 +9,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -18,6 +17,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { limits } from '../base/limits.ts'
+import { readBounded, readingProblem } from '../files/read-bounded.ts'
 import { PkiError } from './pki-error.ts'
 
 /** With mode 0700, and those above it that are missing. @throws PkiError */
@@ -134,29 +134,12 @@ function flushFolder(dir: string): void {
 
 /** @throws PkiError if it cannot be read, or is larger than anything that belongs here. */
 export function readBytes(file: string): Buffer {
-  const chunks: Buffer[] = []
-  let size = 0
   try {
-    const source = openSync(file, 'r')
-    try {
-      // Not by the size that it says: a device or pipe says none.
-      for (let length = -1; length !== 0 && size <= limits.pkiFileBytesMax; size += length) {
-        const chunk = Buffer.allocUnsafe(chunkBytes)
-        length = readSync(source, chunk)
-        chunks.push(chunk.subarray(0, length))
-      }
-    } finally {
-      closeSync(source)
-    }
+    return readBounded(file, limits.pkiFileBytesMax, 'any')
   } catch (error) {
-    throw new PkiError(`${file}: cannot read: ${codeOf(error)}`, { cause: error })
+    throw new PkiError(`${file}: cannot read: ${readingProblem(error)}`, { cause: error })
   }
-  if (size > limits.pkiFileBytesMax)
-    throw new PkiError(`${file}: is too large (more than ${limits.pkiFileBytesMax} bytes)`)
-  return Buffer.concat(chunks)
 }
-
-const chunkBytes = 256 * 1024
 
 /** One character a byte. */
 export const readText = (file: string): string => readBytes(file).toString('latin1')

@@ -1,8 +1,9 @@
 import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { jwtVerify, SignJWT } from 'jose'
 import { limits } from '../base/limits.ts'
 import type { JwtConfig } from '../config/auth-token.ts'
+import { readBounded, readingProblem } from '../files/read-bounded.ts'
 import { keyProblem } from './token-algorithms.ts'
 import { Turns } from './turns.ts'
 
@@ -104,13 +105,12 @@ function readKey(path: string, kind: 'public' | 'private' | 'secret'): KeyObject
     if (kind !== 'public' && (statSync(path).mode & 0o077) !== 0) {
       throw new JwtKeyError(`${path}: others may read it: chmod 600`)
     }
-    const bytes = readFileSync(path)
+    const bytes = readBounded(path, limits.smallFileBytesMax, 'regular')
     if (kind === 'secret') return createSecretKey(bytes)
     return kind === 'public' ? createPublicKey(bytes) : createPrivateKey(bytes)
   } catch (error) {
     if (error instanceof JwtKeyError) throw error
     // The text of a failure to parse could quote the key.
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    throw new JwtKeyError(`${path}: not a ${kind} key: ${code}`, { cause: error })
+    throw new JwtKeyError(`${path}: not a ${kind} key: ${readingProblem(error)}`, { cause: error })
   }
 }

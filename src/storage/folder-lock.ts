@@ -1,14 +1,8 @@
-import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-
-/** Held by SQLite's exclusive transaction: SQLITE_BUSY. */
-const busy = 5
+import { lockFile } from '../files/lock-file.ts'
 
 /**
- * Takes a folder for this process alone: two members that write the same log destroy it. The lock is the system's
- * (fcntl), so it ends with the process however that ends, and it holds across containers that share the folder. Node has
- * no call for it; SQLite does it for an exclusive transaction, on a file that stays empty.
+ * Takes a folder for this process alone: two members that write the same log destroy it.
  *
  * @param name of the lock's file in `folder`, which must exist.
  * @returns releases the lock.
@@ -16,17 +10,12 @@ const busy = 5
  */
 export function lockFolder(folder: string, name: string): () => void {
   const file = join(folder, name)
-  // SQLite would make it readable for everyone.
-  closeSync(openSync(file, 'a', 0o600))
-  const database = new DatabaseSync(file, { timeout: 0 })
+  let unlock: (() => void) | null
   try {
-    // The journal of a transaction that writes nothing is never written either; without a file it cannot even be begun.
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    unlock = lockFile(file, 0)
   } catch (cause) {
-    database.close()
-    if (cause instanceof Error && 'errcode' in cause && cause.errcode === busy)
-      throw new Error(`${folder} is in use by another process`, { cause })
     throw new Error(`${file} cannot be locked: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-  return () => database.close()
+  if (unlock === null) throw new Error(`${folder} is in use by another process`)
+  return unlock
 }

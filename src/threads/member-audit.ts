@@ -1,16 +1,16 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
 import { Auditor } from '../audit/auditor.ts'
 import { type AuditPolicy, defaultPolicy } from '../audit/levels.ts'
 import { policyLine, startedLine } from '../audit/own-records.ts'
-import { AuditPolicyError, parseAuditPolicy } from '../audit/policy-file.ts'
+import { parseAuditPolicy } from '../audit/policy-file.ts'
 import { Recorder } from '../audit/recorder.ts'
 import { startTrailWriter, type TrailWriter } from '../audit/trail-writer.ts'
 import type { QueueShare } from '../audit/writer-messages.ts'
 import { limits } from '../base/limits.ts'
 import type { Log } from '../base/log.ts'
 import type { AuditConfig } from '../config/audit-settings.ts'
+import { readBounded } from '../files/read-bounded.ts'
 import { watchFiles } from '../security/file-watch.ts'
 
 /** What a serving thread needs to take note of its calls; the port must be handed over. */
@@ -128,8 +128,7 @@ export class MemberAudit {
 function readPolicy(file: string | null): UsedPolicy {
   if (file === null) return { policy: defaultPolicy, sha256: null }
   try {
-    const text = readFileSync(file)
-    if (text.length > limits.auditPolicyBytesMax) throw new AuditPolicyError('is too long')
+    const text = readBounded(file, limits.auditPolicyBytesMax, 'regular')
     return { policy: parseAuditPolicy(text.toString('utf8')), sha256: createHash('sha256').update(text).digest('hex') }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException

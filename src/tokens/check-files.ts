@@ -8,5 +8,5 @@ export async function checkTokenFiles({ own, outside }: TokensConfig): Promise<v
   if (own !== null) await readOwnKeys(own)
   if (outside?.keys.kind !== 'file') return
   const { file } = outside.keys
-  await parseKeySet(await readKeyFile(file), file, 'outside')
+  await parseKeySet(readKeyFile(file), file, 'outside')
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
 import { limits } from '../base/limits.ts'
+import { readBounded } from '../files/read-bounded.ts'
 import { TokenKeyError } from './token-key-error.ts'
 
 /**
@@ -21,7 +21,7 @@ export function fetchKeySetText(
     const fail = (reason: string): void => reject(new TokenKeyError(`${url}: ${reason}`))
     const failed = (error: Error): void => fail(signal.aborted ? `no whole answer within ${msMax} ms` : error.message)
     const isSecure = url.startsWith('https:')
-    const ca = caFile === null || !isSecure ? {} : { ca: readFileSync(caFile) }
+    const ca = caFile === null || !isSecure ? {} : { ca: readBounded(caFile, limits.smallFileBytesMax, 'regular') }
     const options = {
       ...ca,
       minVersion: 'TLSv1.2' as const,

@@ -1,6 +1,21 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
+import { lockFile } from '../files/lock-file.ts'
+import { readingProblem } from '../files/read-bounded.ts'
 import { type KeySet, keySetText, parseKeySet, type VerificationKey, verificationKeyOf } from './key-set.ts'
 import { readKeyFile } from './read-key-file.ts'
 import { readSigningKey, type SigningKey } from './signing-key.ts'
@@ -19,7 +34,7 @@ export const generatedAlgorithms = Object.keys(generators)
 
 /** None if there is no such file. @throws TokenKeyError */
 export async function readKeys(file: string): Promise<KeySet> {
-  return existsSync(file) ? parseKeySet(await readKeyFile(file), file, 'own') : new Map()
+  return existsSync(file) ? parseKeySet(readKeyFile(file), file, 'own') : new Map()
 }
 
 /**
@@ -33,29 +48,60 @@ export async function makeSigningKey(file: string, algorithm: string): Promise<S
   const key = generate()
   const { jwk } = await verificationKeyOf(createPublicKey(key), { algorithm })
   const { kid, alg, use } = jwk
-  replace(file, `${JSON.stringify({ ...key.export({ format: 'jwk' }), kid, alg, use })}\n`, 0o600, 'new')
+  const text = `${JSON.stringify({ ...key.export({ format: 'jwk' }), kid, alg, use })}\n`
+  // A link fails where a rename would replace.
+  place(file, text, 0o600, (draft) => linkSync(draft, file))
   return readSigningKey(file)
 }
 
 /** @throws TokenKeyError if another key has that id, or the file cannot be written. */
-export async function addKey(file: string, key: VerificationKey): Promise<'added' | 'there already'> {
-  const keys = await readKeys(file)
-  const before = keys.get(key.id)
-  if (before !== undefined) {
-    if (before.key.equals(key.key)) return 'there already'
-    throw new TokenKeyError(`${file}: another key has the kid ${key.id}`)
-  }
-  replace(file, keySetText(new Map([...keys, [key.id, key]])), 0o644)
-  return 'added'
+export function addKey(file: string, key: VerificationKey): Promise<'added' | 'there already'> {
+  return alone(file, async () => {
+    const keys = await readKeys(file)
+    const before = keys.get(key.id)
+    if (before !== undefined) {
+      if (before.key.equals(key.key)) return 'there already'
+      throw new TokenKeyError(`${file}: another key has the kid ${key.id}`)
+    }
+    replace(file, keySetText(new Map([...keys, [key.id, key]])))
+    return 'added'
+  })
 }
 
 /** @throws TokenKeyError if it is not there, or the last one. */
-export async function retireKey(file: string, id: string): Promise<void> {
-  const keys = new Map(await readKeys(file))
-  if (!keys.delete(id)) throw new TokenKeyError(`${file}: there is no key ${id}`)
-  if (keys.size === 0) throw new TokenKeyError(`${file}: it is the last one: no token could be verified any more`)
-  replace(file, keySetText(keys), 0o644)
+export function retireKey(file: string, id: string): Promise<void> {
+  return alone(file, async () => {
+    const keys = new Map(await readKeys(file))
+    if (!keys.delete(id)) throw new TokenKeyError(`${file}: there is no key ${id}`)
+    if (keys.size === 0) throw new TokenKeyError(`${file}: it is the last one: no token could be verified any more`)
+    replace(file, keySetText(keys))
+  })
 }
+
+const lockWaitMsMax = 10_000
+
+/**
+ * Runs `work`, which reads the file and then replaces it, while no other command does so: of two keys that are added at once,
+ * one would be lost. The lock is on a file beside it, which stays.
+ */
+async function alone<T>(file: string, work: () => Promise<T>): Promise<T> {
+  const lock = `${targetOf(file)}.lock`
+  let unlock: (() => void) | null
+  try {
+    unlock = lockFile(lock, lockWaitMsMax)
+  } catch (error) {
+    throw new TokenKeyError(`${lock}: cannot be locked: ${readingProblem(error)}`)
+  }
+  if (unlock === null) throw new TokenKeyError(`${file}: another command is at work on it`)
+  try {
+    return await work()
+  } finally {
+    unlock()
+  }
+}
+
+/** What a link leads to: that is replaced, so that members who know it by its own name see the new keys, too. */
+const targetOf = (file: string): string => (existsSync(file) ? realpathSync(file) : file)
 
 /**
  * Public keys of whatever a file has: a JWK set, a signing key, a public key or a certificate in PEM.
@@ -63,7 +109,7 @@ export async function retireKey(file: string, id: string): Promise<void> {
  * @throws TokenKeyError
  */
 export async function publicKeysOf(file: string): Promise<readonly VerificationKey[]> {
-  const text = await readKeyFile(file)
+  const text = readKeyFile(file, 'any')
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return [(await readSigningKey(file)).verification]
   if (text.includes('-----BEGIN')) return [await verificationKeyOf(publicKeyOfPem(text, file), {})]
   if (/"keys"\s*:/.test(text)) return [...(await parseKeySet(text, file, 'own')).values()]
@@ -79,21 +125,33 @@ function publicKeyOfPem(text: string, file: string): KeyObject {
   }
 }
 
-/** The file appears complete and flushed, or stays as it was. @throws TokenKeyError */
-function replace(file: string, text: string, mode: number, how: 'new' | 'over' = 'over'): void {
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
+/** The file has other public keys, or stays as it was. Whoever could read it can do so still. @throws TokenKeyError */
+function replace(file: string, text: string): void {
+  const target = targetOf(file)
+  const before = statSync(target, { throwIfNoEntry: false })
+  place(file, text, before === undefined ? 0o644 : before.mode & 0o777, (draft) => {
+    if (before !== undefined) {
+      chmodSync(draft, before.mode & 0o777)
+      // Made by root, it stays that of the member's user.
+      if (process.geteuid?.() === 0) chownSync(draft, before.uid, before.gid)
+    }
+    renameSync(draft, target)
+  })
+}
+
+/** @param name puts the draft, complete and flushed, in its place. @throws TokenKeyError */
+function place(file: string, text: string, mode: number, name: (draft: string) => void): void {
+  const draft = `${targetOf(file)}.${randomBytes(6).toString('hex')}`
   try {
     const descriptor = openSync(draft, 'wx', mode)
     try {
-      writeSync(descriptor, text)
+      writeFileSync(descriptor, text)
       fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)
     }
-    // A link fails where a rename would replace.
-    if (how === 'new') linkSync(draft, file)
-    else renameSync(draft, file)
-    const folder = openSync(dirname(file), 'r')
+    name(draft)
+    const folder = openSync(dirname(draft), 'r')
     fsyncSync(folder)
     closeSync(folder)
   } catch (error) {

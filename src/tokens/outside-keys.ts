@@ -120,7 +120,7 @@ export class OutsideKeys {
 
   async #load(source: string): Promise<void> {
     const { keys } = this.#config
-    const text = keys.kind === 'file' ? await readKeyFile(source) : await fetchKeySetText(source, keys.caFile)
+    const text = keys.kind === 'file' ? readKeyFile(source) : await fetchKeySetText(source, keys.caFile)
     if (text === this.#text) return
     this.#keys = await parseKeySet(text, source, 'outside')
     this.#text = text

@@ -21,7 +21,7 @@ export async function readOwnKeys({ signingKeyFile, keysFile }: OwnTokensConfig)
   if (keysFile === null) {
     return { signing, verifying: new Map(signing === null ? [] : [[signing.verification.id, signing.verification]]) }
   }
-  const verifying = await parseKeySet(await readKeyFile(keysFile), keysFile, 'own')
+  const verifying = await parseKeySet(readKeyFile(keysFile), keysFile, 'own')
   if (signing !== null && !isAmong(signing, verifying)) {
     throw new TokenKeyError(`${keysFile}: the key of ${signingKeyFile} is not in it: others could not verify with it`)
   }

@@ -1,5 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
+import { limits } from '../base/limits.ts'
+import { readBounded, readingProblem } from '../files/read-bounded.ts'
 import { isKeyId, type VerificationKey, verificationKeyOf } from './key-set.ts'
 import { parseStrictJson } from './strict-json.ts'
 import { TokenKeyError } from './token-key-error.ts'
@@ -16,15 +18,14 @@ export interface SigningKey {
  *
  * @throws TokenKeyError also if others may read the file.
  */
-export async function readSigningKey(file: string): Promise<SigningKey> {
+export async function readSigningKey(file: string, kinds: 'regular' | 'any' = 'regular'): Promise<SigningKey> {
   let text: string
   try {
     if ((statSync(file).mode & 0o077) !== 0) throw new TokenKeyError(`${file}: others may read it: chmod 600`)
-    text = readFileSync(file, 'utf8')
+    text = readBounded(file, limits.tokenKeysBytesMax, kinds).toString('utf8')
   } catch (error) {
     if (error instanceof TokenKeyError) throw error
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    throw new TokenKeyError(`${file}: ${code}`)
+    throw new TokenKeyError(`${file}: ${readingProblem(error)}`)
   }
   const { key, id, algorithm } = text.trimStart().startsWith('{') ? ofJwk(text, file) : ofPem(text, file)
   try {

@@ -10,6 +10,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url))
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   base: [],
   'errors.ts': [],
+  files: [],
   wire: ['base', 'errors.ts'],
   // Pure cores.
   raft: ['base'],
@@ -17,7 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   lease: ['base', 'errors.ts', 'mvcc'],
   auth: ['base', 'errors.ts', 'wire', 'mvcc'],
   apply: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth'],
-  audit: ['base', 'errors.ts', 'wire', 'mvcc', 'auth'],
+  audit: ['base', 'files', 'errors.ts', 'wire', 'mvcc', 'auth'],
   policy: ['base', 'wire', 'mvcc', 'auth'],
   // Engine.
   replica: ['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'service', 'threads'],
@@ -25,19 +26,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Adapters.
   config: ['base'],
   logging: ['base'],
-  storage: ['base', 'wire', 'raft', 'mvcc', 'replica'],
+  storage: ['base', 'files', 'wire', 'raft', 'mvcc', 'replica'],
   x509: ['base'],
-  security: ['base', 'config', 'x509'],
-  tokens: ['base', 'auth', 'config', 'security'],
+  security: ['base', 'files', 'config', 'x509'],
+  tokens: ['base', 'files', 'auth', 'config', 'security'],
   peer: ['base', 'errors.ts', 'wire', 'raft', 'replica', 'config', 'x509', 'security'],
   grpc: ['base', 'errors.ts', 'wire', 'auth', 'audit', 'service', 'config', 'security', 'tokens'],
   http: ['base', 'mvcc', 'service', 'security'],
   threads: [
     ...['base', 'errors.ts', 'wire', 'mvcc', 'auth', 'apply', 'audit', 'service', 'replica'],
-    ...['config', 'logging', 'storage', 'security', 'grpc', 'http'],
+    ...['files', 'config', 'logging', 'storage', 'security', 'grpc', 'http'],
   ],
   metrics: ['base', 'errors.ts', 'audit', 'service', 'replica', 'security', 'grpc', 'http', 'threads'],
-  pki: ['base', 'x509'],
+  pki: ['base', 'files', 'x509'],
   'own-certificates.ts': ['base', 'config', 'pki'],
   'node.ts': [
     ...['base', 'errors.ts', 'wire', 'raft', 'mvcc', 'lease', 'auth', 'apply', 'replica', 'service'],
@@ -47,6 +48,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: [
     'audit',
     'base',
+    'files',
     'errors.ts',
     'wire',
     'auth',

@@ -111,7 +111,7 @@ test('a lock that leads elsewhere, or a folder that is none', () => {
   folder.init()
   rmSync(folder.path('ca', 'lock'))
   symlinkSync('/nonexistent/lock', folder.path('ca', 'lock'))
-  assert.throws(() => folder.issue('m1'), { name: 'PkiError', message: /lock: cannot be opened/ })
+  assert.throws(() => folder.issue('m1'), { name: 'PkiError', message: /lock: cannot be locked/ })
   assert.throws(() => issueLeaf({ ...leaf, dir: folder.write('file', ''), outDir: folder.path('out') }), {
     name: 'PkiError',
   })

@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createPublicKey } from 'node:crypto'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { limits } from '../../../src/base/limits.ts'
 import {
   addKey,
   generatedAlgorithms,
@@ -12,7 +24,9 @@ import {
   readKeys,
   retireKey,
 } from '../../../src/tokens/key-file.ts'
+import { readSigningKey } from '../../../src/tokens/signing-key.ts'
 import { TokenKeyError } from '../../../src/tokens/token-key-error.ts'
+import { leasehold, run } from '../../support/run.ts'
 import { makeKey, pemOf, setText } from '../../support/token-keys.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'leasehold-key-file-'))
@@ -49,6 +63,43 @@ test('keys are added once, listed, and taken out but for the last one', async ()
   await assert.rejects(retireKey(file, first.verification.id), /there is no key/)
   await assert.rejects(retireKey(file, second.verification.id), /the last one/)
   assert.deepEqual([...(await readKeys(file)).keys()], [second.verification.id])
+})
+
+test('of keys that several commands add at once none is lost', { timeout: 60_000 }, async () => {
+  const file = at('busy.json')
+  const add = (key: string) =>
+    run(leasehold, ['token', 'keys', 'new', '--signing-key', at(key), '--keys', file], { timeoutMs: 30_000 })
+  const results = await Promise.all(['busy-1', 'busy-2', 'busy-3', 'busy-4'].map(add))
+  assert.deepEqual(
+    results.map(({ code, stderr }) => ({ code, stderr })),
+    results.map(() => ({ code: 0, stderr: '' })),
+  )
+  assert.equal((await readKeys(file)).size, 4)
+})
+
+test('a file of keys is replaced where it is, for those who could read it', async () => {
+  const file = at('linked.json')
+  await addKey(at('target.json'), (await makeKey()).verification)
+  chmodSync(at('target.json'), 0o640)
+  symlinkSync('target.json', file)
+  await addKey(file, (await makeKey()).verification)
+  assert.ok(lstatSync(file).isSymbolicLink())
+  assert.equal((await readKeys(at('target.json'))).size, 2)
+  assert.equal(statSync(file).mode & 0o777, 0o640)
+})
+
+test('keys are read from files alone, and not without end', { timeout: 10_000 }, async () => {
+  execFileSync('mkfifo', ['-m', '600', at('pipe')])
+  const endless = at('endless')
+  symlinkSync('/dev/zero', endless)
+  const long = at('long.json')
+  writeFileSync(long, ' '.repeat(limits.tokenKeysBytesMax + 1), { mode: 0o600 })
+  await assert.rejects(readKeys(at('pipe')), { message: `${at('pipe')}: is no regular file` })
+  await assert.rejects(readSigningKey(at('pipe')), { message: `${at('pipe')}: is no regular file` })
+  await assert.rejects(readKeys(endless), TokenKeyError)
+  await assert.rejects(readKeys(dir), { message: `${dir}: is no regular file` })
+  await assert.rejects(readKeys(long), /has more than 262144 bytes/)
+  await assert.rejects(readSigningKey(long), /has more than 262144 bytes/)
 })
 
 test('keys that others may write are not taken', async () => {
