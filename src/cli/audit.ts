@@ -9,7 +9,8 @@ export function addAuditCommands(root: Command, exit: (code: number) => void): v
     .command('verify')
     .description('whether a trail is as it was written: exits with 2, and names the first bad place, if not')
     .argument('<folder>', 'of the trail', given)
-    .requiredOption('--public-key <file>', 'that its checkpoints are signed with; may be repeated', collect, [])
+    // Without a default: with one, even an empty one, it counts as given.
+    .requiredOption('--public-key <file>', 'that its checkpoints are signed with; may be repeated', collect)
     .option('--expect <checkpoint>', 'one that was seen before, as verify prints it, or a file with it', given)
     .option('--json', 'print JSON')
     .action(async (folder, options) => {

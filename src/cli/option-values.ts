@@ -13,4 +13,4 @@ export function given(text: string): string {
 }
 
 /** For options that may be repeated. */
-export const collect = (value: string, all: readonly string[]): string[] => [...all, value]
+export const collect = (value: string, all: readonly string[] = []): string[] => [...all, value]

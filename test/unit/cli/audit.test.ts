@@ -21,6 +21,12 @@ test('tail passes over what is no record, and sends no control characters to the
   assert.equal(stdout, `${String.raw`now denied - p\u0007\u000a \u001b[2Jm (r\u001b[1A)`}\n`)
 })
 
+test('verify asks for the key that it needs: without it a good trail looks damaged', async () => {
+  const { code, stdout, stderr } = await run(leasehold, ['audit', 'verify', all])
+  assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+  assert.match(stderr, /required option '--public-key <file>' not specified/)
+})
+
 test('a trail in the middle of whose last line verify looks is good once that has been written', async () => {
   const dir = join(all, 'verify')
   const folder = openTrailFolder(dir, trailKey.publicPem)
