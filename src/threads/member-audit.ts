@@ -57,6 +57,8 @@ export class MemberAudit {
     else {
       const watch = watchFiles([policyFile], limits.auditPolicyLookedAtMs, () => this.reload())
       this.#stopWatching = () => watch.stop()
+      // They may have changed since they were read.
+      this.reload()
     }
   }
 

@@ -49,7 +49,6 @@ export class OutsideKeys {
     const { keys } = this.#config
     if (keys.kind === 'file') {
       this.#watch = watchFiles([keys.file], limits.tokenKeyFilesLookedAtMs, () => void this.#read())
-      await this.#watch.ready
       await this.#load(keys.file)
     } else {
       // The issuer may be away when the member starts: it serves all others meanwhile.

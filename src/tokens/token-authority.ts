@@ -57,7 +57,6 @@ export class TokenAuthority implements TokenKeys {
     if (own !== null) {
       const files = [own.signingKeyFile, own.keysFile].filter((file) => file !== null)
       this.#watch = watchFiles(files, limits.tokenKeyFilesLookedAtMs, () => void this.#reload(own))
-      await this.#watch.ready
       this.#keys = await readOwnKeys(own)
     }
     if (outside !== null) {

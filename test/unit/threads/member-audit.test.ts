@@ -77,6 +77,18 @@ test('where it is required a decision is on disk before a change goes on, and th
   assert.equal(verdict().files, 1)
 })
 
+test('rules that change while the trail is opened are in use', async () => {
+  writeFileSync(policyFile, rules('none'))
+  const opening = open()
+  writeFileSync(policyFile, rules('keys'))
+  const audit = await opening
+  const auditor = auditorOf(audit.connect())
+  auditor.begin(auditor.method('a/Meanwhile', false), '').ended(0)
+  auditor.flush()
+  await audit.close()
+  assert.match(textOfTrail(), /"method":"a\/Meanwhile"/)
+})
+
 test('what cannot be used is refused with its name before anything is served', async () => {
   writeFileSync(policyFile, 'version: 1\nrules: []\ndefault: all\n')
   await assert.rejects(open(), /the rules of the audit trail, .*rules\.yaml: line 3, column 1: default: /)
