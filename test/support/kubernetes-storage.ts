@@ -5,6 +5,7 @@ import {
   CompactionRequest,
   LeaseGrantRequest,
   LeaseGrantResponse,
+  LeaseKeepAliveRequest,
   RangeRequest,
   RangeResponse,
   type RequestOp,
@@ -113,6 +114,19 @@ export class KubernetesStorage implements Disposable {
   async grant(ttlSeconds: number): Promise<bigint> {
     const request = LeaseGrantRequest.encode({ ID: 0n, TTL: BigInt(ttlSeconds) }).finish()
     return LeaseGrantResponse.decode(await this.#unary('Lease/LeaseGrant', request)).ID
+  }
+
+  /** Renews a lease until disposed of, once or more often. An API server does not: it lets them run out. */
+  keepAlive(ID: bigint): Disposable {
+    const call = this.#client.bidi('/etcdserverpb.Lease/LeaseKeepAlive', metadata)
+    call.on('error', () => {}).resume()
+    const timer = setInterval(() => call.write(Buffer.from(LeaseKeepAliveRequest.encode({ ID }).finish())), 500)
+    return {
+      [Symbol.dispose]: () => {
+        clearInterval(timer)
+        call.cancel()
+      },
+    }
   }
 
   /** @param requireLeader as the watch cache does. */
