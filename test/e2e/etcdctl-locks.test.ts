@@ -97,19 +97,22 @@ describe('etcdctl lock and elect', () => {
 
   test('a lock outlives its TTL while its holder lives, and a leader that is killed', async () => {
     const cluster = both.ours
-    const holder = cluster.etcdctl.start('lock', 'long', '--ttl=3')
+    // etcdctl gives up when it has not been answered for a whole TTL. The answer may be half of that old when the leader is
+    // killed, and an election takes two seconds, or longer on a busy machine.
+    const ttl = '--ttl=9'
+    const holder = cluster.etcdctl.start('lock', 'long', ttl)
     try {
       await holder.waitForOutput(/^long\/[0-9a-f]+\n/)
       const leader = await cluster.leader()
       await leader.kill()
       const others = cluster.members.filter((member) => member !== leader)
       await cluster.waitUntilServing(others)
-      const waiter = cluster.at(others[0]!).start('lock', 'long', '--ttl=3')
+      const waiter = cluster.at(others[0]!).start('lock', 'long', ttl)
       try {
         const witness = cluster.at(others[1]!)
-        await witness.ok('lease', 'grant', '4').then(async (granted) => {
+        await witness.ok('lease', 'grant', '12').then(async (granted) => {
           const [, lease] = /^lease ([0-9a-f]+) /.exec(granted)!
-          await waitFor('a lease of 4 seconds ends', async () =>
+          await waitFor('a longer lease ends', async () =>
             (await witness.ok('lease', 'timetolive', lease!)).includes('already expired'),
           )
         })
