@@ -69,6 +69,8 @@ export function readTrailFile(
       if (problem !== null) break
       continue
     }
+    // Too short for a seal; at the end of a file, too short to be compared with the beginning of one.
+    if (lineStart - from < sealPrefixBytes.length) continue
     if (bytes.compare(sealPrefixBytes, 0, sealPrefixBytes.length, from, from + sealPrefixBytes.length) !== 0) continue
     const seal = parseSeal(bytes.toString('utf8', from, lineStart))
     const covered = line - 1 - sealedLines

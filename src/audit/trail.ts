@@ -261,15 +261,20 @@ export class Trail {
       this.#beginAfterDamage(number, problem.line, problem.what)
       return
     }
-    const wholeBytes = bytes.length - found.tornBytes
-    if (found.lastSeal.end !== 'file') {
-      this.#file = folder.open(number, 'append')
-      this.#openedMs = Date.parse(begin!.time)
-      this.#size = wholeBytes
-      this.#hasRest = found.tornBytes > 0
-      this.#kept = { lines: found.unsealedLines, bytes: bytes.subarray(found.sealedBytes, wholeBytes) }
+    const { end } = found.lastSeal
+    const isMore = bytes.length > found.sealedBytes
+    if (end === 'file') {
+      if (isMore) this.#beginAfterDamage(number, found.sealedLines + 1, 'something follows the end of the file')
+      return
     }
-    if (found.lastSeal.end !== '') return
+    const wholeBytes = bytes.length - found.tornBytes
+    this.#file = folder.open(number, 'append')
+    this.#openedMs = Date.parse(begin!.time)
+    this.#size = wholeBytes
+    this.#hasRest = found.tornBytes > 0
+    this.#kept = { lines: found.unsealedLines, bytes: bytes.subarray(found.sealedBytes, wholeBytes) }
+    // Behind a clean end is the beginning of a run that crashed at once, or what somebody has added: the next seal covers it.
+    if (end === 'stop' && !isMore) return
     const cut = bytes.subarray(wholeBytes)
     const recovered = {
       file: number,
@@ -279,7 +284,7 @@ export class Trail {
       signedUntil: found.lastCheckpoint?.time ?? null,
     }
     this.findings.push(
-      `the last run did not end it: ${recovered.lines} lines without a seal, ${recovered.cutBytes} bytes cut off`,
+      `it does not end as a run ends it: ${recovered.lines} lines without a seal, ${recovered.cutBytes} bytes cut off`,
     )
     this.#say(recoveredLine(this.time, recovered))
   }

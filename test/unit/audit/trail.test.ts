@@ -246,6 +246,31 @@ test('a trail that was changed while the member was down is not mended: a new fi
   }
 })
 
+test('lines behind the end, however short, are found by verify, and the next run says that it found them', () => {
+  const forged = `${JSON.stringify({ kind: 'call', time: '2026-01-01T00:00:00.000Z', user: 'ann' })}\n`
+  for (const added of ['\n', '\n\n', 'x\n', 'x', '{}\n', '{"kind":"seal"\n', '{"kind":"seal",\n', forged]) {
+    const folder = someTrail()
+    const last = folder.list().at(-1)!
+    folder.files.set(last, Buffer.concat([folder.read(last), Buffer.from(added)]))
+    assert.notEqual(damageOf(folder), null, JSON.stringify(added))
+    const trail = openTrail(folder)
+    assert.notDeepEqual(trail.findings, [], JSON.stringify(added))
+    trail.close()
+    assert.match(textOf(folder), /"kind":"(?:recovered|damaged)"/, JSON.stringify(added))
+  }
+})
+
+test('lines behind the end of a file that is followed by none are no part of the trail', () => {
+  const folder = someTrail()
+  for (const file of folder.list().slice(1)) folder.remove(file)
+  folder.files.set(1, Buffer.concat([folder.read(1), Buffer.from('{"kind":"call"}\n')]))
+  const trail = openTrail(folder)
+  trail.checkpoint('stop')
+  trail.close()
+  assert.match(trail.findings[0]!, /^audit-00000001\.jsonl:\d+: something follows the end of the file$/)
+  assert.equal(damageOf(folder)?.file, 'audit-00000001.jsonl')
+})
+
 test('old files are removed as told, and none but those', () => {
   const folder = new MemoryTrailFolder()
   const trail = openTrail(folder, { fileBytesMax: 600, filesMax: 3 })
