@@ -5,6 +5,7 @@ import { limits } from '../../../src/base/limits.ts'
 import { checkPolicy } from '../../../src/policy/check-policy.ts'
 import { parsePolicy } from '../../../src/policy/parse-policy.ts'
 import { PolicyError } from '../../../src/policy/problem.ts'
+import { cpuMs } from '../../support/cpu-time.ts'
 
 /** What is wrong with a file: `line:column message` of each problem. */
 function problemsOf(file: string | Uint8Array): string[] {
@@ -275,7 +276,7 @@ for (const { name, file, want } of [
 }
 
 test('deep nesting, many keys and long chains of roles are refused or read in bounded time', () => {
-  const began = performance.now()
+  const began = cpuMs()
   for (const opening of ['[', '{a: ', '- ']) {
     const problems = problemsOf(opening.repeat(limits.policyFileBytesMax / 8))
     assert.ok(problems.length > 0 && problems.length <= 20)
@@ -291,7 +292,7 @@ test('deep nesting, many keys and long chains of roles are refused or read in bo
   assert.match(circle!, /^3:10 roles extend each other in a circle/)
   const tooMany = problemsOf(`version: 1\nroles:\n${chain('- {name: r9999}\n- {name: x}\n')}`)
   assert.deepEqual(tooMany, ['3:1 roles has more than 10000 entries'])
-  assert.ok(performance.now() - began < 60_000)
+  assert.ok(cpuMs() - began < 60_000)
 })
 
 test('what a file is laid out to is bounded, and looked through in bounded time', () => {
@@ -307,7 +308,7 @@ test('what a file is laid out to is bounded, and looked through in bounded time'
   assert.deepEqual(problemsOf(`${base(10_000)}users:\n${users}`), [
     '10106:10 users and groups have more than 1000000 permissions by their roles, all in all',
   ])
-  const began = performance.now()
+  const began = cpuMs()
   const shared =
     `version: 1\nroles:\n${many(7000, (at) => `- {name: r${at}, permissions: [{allow: [write], all: true}]}\n`)}` +
     `users:\n${many(7000, (at) => `- {name: u${at}, roles: [r${at}], login: password}\n`)}`
@@ -317,7 +318,7 @@ test('what a file is laid out to is bounded, and looked through in bounded time'
     `version: 1\nroles:\n${roles.map((name) => `- name: ${name}\n  permissions:\n${many(60, (at) => `  - {allow: [read], key: ${name}k${at}}\n`)}`).join('')}` +
     `users:\n${many(250, (at) => `- {name: u${at}, roles: [${roles.join(', ')}], login: password}\n`)}`
   checkPolicy(parsePolicy(Buffer.from(wide)))
-  assert.ok(performance.now() - began < 30_000)
+  assert.ok(cpuMs() - began < 30_000)
 })
 
 test('whatever is done to a policy, it is read or refused, never anything else', () => {

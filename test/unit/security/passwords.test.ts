@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { limits } from '../../../src/base/limits.ts'
 import { FairQueue } from '../../../src/security/fair-queue.ts'
 import { Passwords } from '../../../src/security/passwords.ts'
+import { cpuMs } from '../../support/cpu-time.ts'
 
 const here = { source: 'here' }
 
@@ -36,11 +37,10 @@ test('a wrong password takes as long as that of nobody, whatever its hash cost w
   const msOf = async (hash: string | null): Promise<number> => {
     const times: number[] = []
     for (let n = 0; n < 3; n++) {
-      // What the processors had to do: by the clock, one that gives way to all others waits now and then.
-      const begun = process.cpuUsage()
+      // By the clock, a thread that gives way to all others waits now and then.
+      const begun = cpuMs()
       assert.equal(await passwords.matches('wrong', hash, here).result, false)
-      const { user, system } = process.cpuUsage(begun)
-      times.push((user + system) / 1000)
+      times.push(cpuMs() - begun)
     }
     return Math.min(...times)
   }

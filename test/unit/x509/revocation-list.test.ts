@@ -7,6 +7,7 @@ import {
   readRevocationLists,
   X509Error,
 } from '../../../src/x509/index.ts'
+import { cpuMs } from '../../support/cpu-time.ts'
 import { OpensslFiles } from './openssl-files.ts'
 
 const files = new OpensslFiles()
@@ -103,9 +104,9 @@ test('fifty thousand entries', () => {
   files.write('index.txt', lines.join(''))
   files.ca('ca', '-gencrl', '-out', 'long.pem')
   const bytes = files.read('long.pem')
-  const started = performance.now()
+  const started = cpuMs()
   const crl = readRevocationLists(bytes)[0]!
-  const elapsedMs = performance.now() - started
+  const elapsedMs = cpuMs() - started
   assert.equal(crl.revoked.size, 50_000)
   assert.equal(crl.revoked.get('1000c34f')?.reason, 'superseded')
   assert.equal(listProblem(crl, certificate('ca')), null)
