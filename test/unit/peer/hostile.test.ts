@@ -24,17 +24,17 @@ const goodHello = helloFrame(cluster, other, self, PeerHello_Purpose.RAFT)
 const snapshotHello = helloFrame(cluster, other, self, PeerHello_Purpose.SNAPSHOT)
 
 describe('a listening member', () => {
+  /** What it ends has not run out of time, however slow the machine is. */
   let replica: FakeReplica
-  /** For what must not run out of time, however slow the machine is. */
-  let patient: FakeReplica
+  let impatient: FakeReplica
   const sockets: Socket[] = []
   before(async () => {
     // The member that the hostile side pretends to be has an address where nobody listens.
     const members = new Map([[other, { peerUrls: ['http://127.0.0.1:1'] }]])
-    replica = fakeReplica({ id: self, members, timeouts: { helloMsMax: 200, pingMs: 20, silenceMsMax: 100 } })
-    patient = fakeReplica({ id: self, members, timeouts: { helloMsMax: 600_000, silenceMsMax: 600_000 } })
+    replica = fakeReplica({ id: self, members, timeouts: { helloMsMax: 600_000, silenceMsMax: 600_000 } })
+    impatient = fakeReplica({ id: self, members, timeouts: { helloMsMax: 200, pingMs: 20, silenceMsMax: 100 } })
     await replica.transport.start()
-    await patient.transport.start()
+    await impatient.transport.start()
   })
   beforeEach(() => {
     replica.received.length = 0
@@ -42,7 +42,7 @@ describe('a listening member', () => {
   })
   after(async () => {
     for (const socket of sockets) socket.destroy()
-    await closeAll([replica, patient])
+    await closeAll([replica, impatient])
   })
 
   const dial = (to = replica): Socket => {
@@ -145,14 +145,14 @@ describe('a listening member', () => {
   }
 
   test('closes on a connection that says nothing, or half a hello', async () => {
-    const silent = dial()
-    const half = dial()
+    const silent = dial(impatient)
+    const half = dial(impatient)
     half.write(goodHello.subarray(0, 7))
     await Promise.all([closed(silent.resume()), closed(half.resume())])
   })
 
   test('closes on a member that falls silent after its hello', async () => {
-    const socket = dial()
+    const socket = dial(impatient)
     socket.resume()
     socket.write(goodHello)
     await closed(socket)
@@ -168,7 +168,7 @@ describe('a listening member', () => {
   test('keeps only the newest two connections of one member, and listens to both', async () => {
     const opened: Socket[] = []
     for (let i = 0; i < 3; i++) {
-      const socket = dial(patient)
+      const socket = dial()
       socket.resume()
       socket.write(goodHello)
       await new Promise((resolve) => socket.once('data', resolve))
@@ -178,17 +178,17 @@ describe('a listening member', () => {
     second.write(messageFrame({ commit: 2 }))
     third.write(messageFrame({ commit: 3 }))
     await closed(first)
-    await until('the messages are there', () => patient.received.length === 2)
+    await until('the messages are there', () => replica.received.length === 2)
     second.destroy()
     third.destroy()
   })
 
   test('bounds the connections that have not said hello', async () => {
-    const many = Array.from({ length: strangersMax + 20 }, () => dial(patient))
+    const many = Array.from({ length: strangersMax + 20 }, dial)
     let open = many.length
     for (const socket of many) socket.resume().once('close', () => open--)
     await until('some are turned away', () => open === strangersMax)
-    assert.ok(patient.warnings.some((line) => line.includes('too many')))
+    assert.ok(replica.warnings.some((line) => line.includes('too many')))
     for (const socket of many) socket.destroy()
     await until('all are gone', () => open === 0)
   })
