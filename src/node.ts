@@ -32,7 +32,7 @@ import { newTlsCounts } from './security/tls-status.ts'
 import type { MemberInfo } from './service/member.ts'
 import { lockFolder } from './storage/folder-lock.ts'
 import { openLmdbState } from './storage/lmdb-state.ts'
-import { openWal } from './storage/wal.ts'
+import { freeSpares, openWal } from './storage/wal.ts'
 import { LocalMember } from './threads/local-member.ts'
 import { MemberAudit } from './threads/member-audit.ts'
 import { startServing } from './threads/serving.ts'
@@ -103,6 +103,7 @@ async function compose(
     const unlock = lockFolder(dir, lock)
     closers.push(async () => unlock())
   }
+  await freeSpares(walDir)
   const metrics = new MemberMetrics()
   const checkpointSeconds = new Histogram(diskSecondsBounds)
   const { store: state } = await openLmdbState({ dir: stateDir, log, checkpointSeconds })

@@ -29,6 +29,8 @@ export interface FileSystem {
   makeDir(dir: string): Promise<void>
   /** Makes creations, renames and removals in `dir` durable. */
   syncDir(dir: string): Promise<void>
+  /** What the disk under `dir` still takes; infinite if that cannot be found out. */
+  freeBytes(dir: string): Promise<number>
 }
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = nodeFs.constants
@@ -101,4 +103,9 @@ export const realFileSystem: FileSystem = {
       await handle.close()
     }
   },
+  freeBytes: (dir) =>
+    fsp.statfs(dir).then(
+      ({ bavail, bsize }) => bavail * bsize,
+      () => Number.POSITIVE_INFINITY,
+    ),
 }

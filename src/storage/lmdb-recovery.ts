@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { readBootId } from './boot-id.ts'
 import { readCheckpoint } from './checkpoint-file.ts'
 import { realFileSystem } from './fs.ts'
-import { damagedAt } from './storage-error.ts'
+import { asError, damagedAt, StorageError } from './storage-error.ts'
 
 export const dataFileName = 'data.mdb'
 export const checkpointFileName = 'checkpoint'
@@ -39,9 +39,23 @@ export async function recoverEnvironment(dir: string): Promise<void> {
   }
 }
 
-/** Says that the pages of `dir` can be believed for as long as this run of the system lasts. Durable when it returns. */
+/**
+ * Says that the pages of `dir` can be believed for as long as this run of the system lasts. Durable when it returns.
+ *
+ * @throws StorageError
+ */
 export async function markBooted(dir: string): Promise<void> {
-  const temporary = join(dir, `${bootFileName}.tmp`)
+  const path = join(dir, bootFileName)
+  try {
+    await writeBootId(path)
+  } catch (error) {
+    throw new StorageError('failed', `${path}: ${asError(error).message}`, { cause: error })
+  }
+  await realFileSystem.syncDir(dir)
+}
+
+async function writeBootId(path: string): Promise<void> {
+  const temporary = `${path}.tmp`
   const file = await fsp.open(temporary, 'w', 0o600)
   try {
     await file.writeFile(readBootId() ?? '')
@@ -49,8 +63,7 @@ export async function markBooted(dir: string): Promise<void> {
   } finally {
     await file.close()
   }
-  await realFileSystem.rename(temporary, join(dir, bootFileName))
-  await realFileSystem.syncDir(dir)
+  await realFileSystem.rename(temporary, path)
 }
 
 /**

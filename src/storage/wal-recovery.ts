@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { type ClusterId, formatId, type MemberId, noMember } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import type { Entry, EntryId, HardState } from '../raft/types.ts'
@@ -6,7 +5,7 @@ import type { RecoveredLog } from '../replica/ports.ts'
 import type { FileSystem } from './fs.ts'
 import { damagedAt, StorageError } from './storage-error.ts'
 import { decodeBatch, decodeHeader, findRecord, headerBytes, recordAt, type SegmentHeader } from './wal-format.ts'
-import { isTemporary, type SealedSegment, segmentPath, sequenceOf } from './wal-segment.ts'
+import { removeSpares, type SealedSegment, segmentPath, sequenceOf } from './wal-segment.ts'
 
 export interface RecoveryOptions {
   readonly dir: string
@@ -78,9 +77,8 @@ export async function recoverWal(options: RecoveryOptions): Promise<Recovery> {
 }
 
 async function findSegments({ dir, clusterId, memberId, fs }: RecoveryOptions): Promise<FoundSegment[]> {
-  const names = await fs.list(dir)
-  for (const name of names) if (isTemporary(name)) await fs.remove(join(dir, name))
-  const sequences = names.map(sequenceOf).filter((sequence) => sequence !== null)
+  await removeSpares(fs, dir)
+  const sequences = (await fs.list(dir)).map(sequenceOf).filter((sequence) => sequence !== null)
   sequences.sort((a, b) => a - b)
   const found: FoundSegment[] = []
   for (const sequence of sequences) {

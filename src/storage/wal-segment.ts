@@ -31,6 +31,8 @@ const segmentName = /^([0-9a-f]{16})\.wal$/
 const temporarySuffix = '.tmp'
 /** Zeros in one durable write: more would make an append to the live segment wait behind them. */
 const fillBytes = 512 * 1024
+/** Left free on the disk by a segment that is prepared ahead of need. */
+const reservedBytes = 16 * 1024 * 1024
 
 export const segmentPath = (dir: string, sequence: number): string =>
   join(dir, `${sequence.toString(16).padStart(16, '0')}.wal`)
@@ -40,8 +42,6 @@ export function sequenceOf(name: string): number | null {
   const match = segmentName.exec(name)
   return match === null ? null : Number.parseInt(match[1]!, 16)
 }
-
-export const isTemporary = (name: string): boolean => name.endsWith(temporarySuffix)
 
 /**
  * Writes zeros, so that later appends change neither the file's size nor its blocks and a sync has only data to flush.
@@ -66,6 +66,25 @@ export async function prepareSpare(fs: FileSystem, dir: string, name: number, ca
     throw error
   }
   return { file, path, capacity }
+}
+
+/**
+ * As `prepareSpare`, in the background. What is made ahead of need must not take the last room from the rest, least of
+ * all from the state beside it, which cannot go on without.
+ */
+export async function prepareSpareAhead(
+  fs: FileSystem,
+  dir: string,
+  name: number,
+  capacity: number,
+): Promise<SpareSegment> {
+  if ((await fs.freeBytes(dir)) < capacity + reservedBytes) throw new Error('no room for a segment ahead of need')
+  return prepareSpare(fs, dir, name, capacity)
+}
+
+/** What an earlier life has prepared and not used. */
+export async function removeSpares(fs: FileSystem, dir: string): Promise<void> {
+  for (const name of await fs.list(dir)) if (name.endsWith(temporarySuffix)) await fs.remove(join(dir, name))
 }
 
 /** Gives the spare its header and then its name; both are durable when this returns, and a crash leaves both or none. */

@@ -10,7 +10,15 @@ import { asError, StorageError } from './storage-error.ts'
 import { TermRuns } from './term-runs.ts'
 import { type Batch, encodeRecord, headerBytes, type SegmentKind, sizeOfRecord } from './wal-format.ts'
 import { type Recovery, recoverWal } from './wal-recovery.ts'
-import { type ActiveSegment, beginSegment, prepareSpare, type SealedSegment, type SpareSegment } from './wal-segment.ts'
+import {
+  type ActiveSegment,
+  beginSegment,
+  prepareSpare,
+  prepareSpareAhead,
+  removeSpares,
+  type SealedSegment,
+  type SpareSegment,
+} from './wal-segment.ts'
 
 export interface WalOptions {
   readonly dir: string
@@ -57,6 +65,12 @@ export async function openWal(options: WalOptions): Promise<{ log: Wal; recovere
   await wal.begin()
   return { log: wal, recovered: recovery.recovered }
 }
+
+/**
+ * Gives back what the log in `dir` had set aside when its last life ended. Before the state is opened: that takes room, too,
+ * and the disk may be full.
+ */
+export const freeSpares = (dir: string): Promise<void> => removeSpares(realFileSystem, dir)
 
 class SegmentedWal implements Wal {
   readonly #options: WalOptions
@@ -259,7 +273,8 @@ class SegmentedWal implements Wal {
   }
 
   #prepare(capacity: number): void {
-    this.#spare = prepareSpare(this.#fs, this.#options.dir, this.#nextSequence, capacity).catch((error: Error) => error)
+    const spare = prepareSpareAhead(this.#fs, this.#options.dir, this.#nextSequence, capacity)
+    this.#spare = spare.catch((error: Error) => error)
   }
 
   /** Oldest first, each removal durable before the next: a crash in between leaves no gap. */

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { TestCluster } from '../support/cluster.ts'
 import type { TestMember } from '../support/member.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -170,6 +176,24 @@ for (const serveThreads of [0, 2])
     await cluster.waitUntilServing()
     await assertNothingLost(cluster, load)
   })
+
+// A small disk of its own needs namespaces, which not every machine lets a process have.
+const smallDisk = 'mount -t tmpfs -o size=110m tmpfs "$1" && TMPDIR=$1 exec "$2" "$3"'
+const skipSmallDisk = spawnSync('unshare', ['-rm', 'true']).status === 0 ? false : 'no namespaces here'
+
+test('a member that a full disk has stopped starts again, in the room that its log had set aside', {
+  skip: skipSmallDisk,
+}, async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'leasehold-full-'))
+  try {
+    const filler = fileURLToPath(new URL('../support/full-disk-process.ts', import.meta.url))
+    const args = ['-rm', 'sh', '-c', smallDisk, 'sh', dir, process.execPath, filler]
+    const { stdout, stderr } = await promisify(execFile)('unshare', args, { timeout: 120_000 })
+    assert.match(stdout, /^no space left on .*\nkept\nroom was made\n$/, stderr)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+})
 
 test('a member stops by itself when its parent, at the other end of its standard input, is gone', async () => {
   await using cluster = await TestCluster.start({ size: 1 })

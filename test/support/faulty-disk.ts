@@ -27,6 +27,8 @@ const ioError = (code: string): Error => Object.assign(new Error(`${code}: made 
  * and of the changes to a directory since its last sync any number, oldest first.
  */
 export class FaultyDisk implements FileSystem {
+  /** What is said to be left of it; nothing keeps to that. */
+  free = Number.POSITIVE_INFINITY
   readonly #random: Random
   readonly #names: Names
   /** Names as they are on the disk itself, and the changes that are not there yet. */
@@ -67,6 +69,10 @@ export class FaultyDisk implements FileSystem {
 
   setBytes(path: string, bytes: Buffer): void {
     this.#inode(path).bytes = bytes
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.free
   }
 
   async open(path: string, how: 'read' | 'readWrite' | 'create'): Promise<StorageFile> {

@@ -81,6 +81,24 @@ test('a shortage of space that is over when the next segment is needed does not 
   assert.equal(recovered.entries.length, last)
 })
 
+test('on a disk with little room no segment is prepared ahead of need', async () => {
+  const disk = newDisk()
+  const prepared = async (): Promise<string[]> => (await disk.list(dir)).filter((name) => name.endsWith('.tmp'))
+  disk.free = 16 * 1024 * 1024
+  const { log } = await openWal(walOptions(disk, { segmentBytes: 4096 }))
+  let last = 0
+  for (let segment = 1; segment < 4; segment++) {
+    while ((await disk.list(dir)).filter((name) => name.endsWith('.wal')).length === segment) {
+      assert.deepEqual(await prepared(), [])
+      await append(log, { entries: entries(1, last + 1, last + 10) })
+      last += 10
+    }
+  }
+  await log.close()
+  const { recovered } = await openWal(walOptions(disk))
+  assert.equal(recovered.entries.length, last)
+})
+
 test('a torn last record is cut, wherever it is torn', async () => {
   for (const cut of ['first byte', 'middle', 'last byte', 'zeroed header', 'file ends']) {
     const disk = newDisk()
