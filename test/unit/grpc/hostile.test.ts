@@ -353,7 +353,7 @@ for (const { name, opening, repeated, times } of [
     times: 1000,
   },
 ]) {
-  test(`flood: ${name} ends the connection, and only it`, { timeout: 20_000 }, async () => {
+  test(`flood: ${name} ends the connection, and only it`, { timeout: 60_000 }, async () => {
     await using server = await serve(table)
     const socket = await rawSocket(server.port)
     socket.pause()
@@ -404,7 +404,7 @@ test('a token with blanks around it is not as if none had come', async () => {
   }
 })
 
-test('a client that is gone without a word is noticed by the pings', { timeout: 20_000 }, async () => {
+test('a client that is gone without a word is noticed by the pings', { timeout: 60_000 }, async () => {
   await using server = await serve(table, { grpcKeepaliveIntervalMs: 20, grpcKeepaliveTimeoutMs: 100 })
   const alive = await http2Client(server.port)
   let pings = 0

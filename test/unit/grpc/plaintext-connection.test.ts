@@ -53,7 +53,7 @@ async function textOf(stream: Duplex): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
-test('bytes go both ways, and each side ends by itself', { timeout: 10_000 }, async () => {
+test('bytes go both ways, and each side ends by itself', { timeout: 60_000 }, async () => {
   await using both = await pair()
   both.client.end(http2Preface)
   assert.equal(await textOf(both.connection), http2Preface.toString())
@@ -65,13 +65,13 @@ test('bytes go both ways, and each side ends by itself', { timeout: 10_000 }, as
   await waitFor('all is closed', () => both.socket.destroyed && both.connection.destroyed)
 })
 
-test('what was held back comes out at the end', { timeout: 10_000 }, async () => {
+test('what was held back comes out at the end', { timeout: 60_000 }, async () => {
   await using both = await pair()
   both.client.end(`${http2Preface}cut`)
   assert.equal(await textOf(both.connection), `${http2Preface}cut`)
 })
 
-test('a client is not read faster than its bytes are taken', { timeout: 20_000 }, async () => {
+test('a client is not read faster than its bytes are taken', { timeout: 60_000 }, async () => {
   await using both = await pair()
   // Zeros are empty frames.
   const all = Buffer.concat([http2Preface, Buffer.alloc(16 * 1024 * 1024)])
@@ -88,7 +88,7 @@ test('a client is not read faster than its bytes are taken', { timeout: 20_000 }
   assert.equal((await textOf(both.connection)).length, all.length)
 })
 
-test('a client that does not read is not written to for ever', { timeout: 20_000 }, async () => {
+test('a client that does not read is not written to for ever', { timeout: 60_000 }, async () => {
   await using both = await pair()
   both.client.pause()
   const chunk = Buffer.alloc(1024 * 1024)
@@ -99,7 +99,7 @@ test('a client that does not read is not written to for ever', { timeout: 20_000
   assert.equal((await textOf(both.client)).length, (written + 1) * chunk.length)
 })
 
-test('a reset by the client is an error here', { timeout: 10_000 }, async () => {
+test('a reset by the client is an error here', { timeout: 60_000 }, async () => {
   await using both = await pair()
   const failed = once(both.connection, 'error') as Promise<[NodeJS.ErrnoException]>
   both.connection.resume()
@@ -109,7 +109,7 @@ test('a reset by the client is an error here', { timeout: 10_000 }, async () => 
   assert.ok(both.connection.destroyed)
 })
 
-test('destroying one end closes the other', { timeout: 10_000 }, async () => {
+test('destroying one end closes the other', { timeout: 60_000 }, async () => {
   await using first = await pair()
   first.connection.resume()
   const closed = once(first.client, 'close')
@@ -171,7 +171,7 @@ test('a real HTTP/2 client and server agree, whatever is spelled out and what co
   }
 })
 
-test('other characters that are not allowed are refused as ever', { timeout: 10_000 }, async () => {
+test('other characters that are not allowed are refused as ever', { timeout: 60_000 }, async () => {
   await using server = await echoServer()
   const session = connectHttp2(`http://127.0.0.1:${server.port}`)
   try {

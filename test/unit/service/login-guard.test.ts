@@ -72,7 +72,7 @@ test('what is remembered has a fixed size: of those who share a place the ones t
 })
 
 test('all threads of a member count together, and a thread that ends takes nothing along', {
-  timeout: 20_000,
+  timeout: 60_000,
 }, async () => {
   const memory = LoginGuard.memory()
   const failing = `

@@ -120,7 +120,7 @@ test('lmdb: a full disk is called that, and takes no new state', { skip: skipSma
     await mkdir(dir)
     const filler = fileURLToPath(new URL('../../support/state-filler-process.ts', import.meta.url))
     const args = ['-rm', 'sh', '-c', smallDisk, 'sh', dir, process.execPath, filler]
-    const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 20_000 })
+    const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 60_000 })
     const [commit, snapshot] = stdout.split('\n')
     assert.match(commit!, /state-1: commit failed: .*: no space left on the disk$/, stderr)
     assert.match(snapshot!, /state-2: no space left on the disk for a new state$/, stderr)
