@@ -107,6 +107,8 @@ export class CallAudit {
     this.#judgement = { caller: null, user, rule, isDenied }
     this.#verdict = isDenied ? 'denied' : 'allowed'
     this.#details = ',"login":true'
+    // Its client did not wait for so long. Where a token waits for its decision to be kept, that is one record enough.
+    if (this.#hasEnded && (isDenied || !this.#surroundings.isRequired)) this.#recordDecision()
   }
 
   /** @param json fields with a comma before each, without secrets. */

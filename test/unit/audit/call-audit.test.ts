@@ -135,6 +135,23 @@ test('a call that lasts has its decisions written down when they are made', () =
   )
 })
 
+test('a login that is decided when its client has gone has a record of its own, once', () => {
+  for (const isRequired of [false, true])
+    for (const rule of ['wrong password', 'right password']) {
+      const { audit, records } = audited({ isRequired, method: 'etcdserverpb.Auth/Authenticate' })
+      audit.ended(Code.Canceled)
+      const isDenied = rule === 'wrong password'
+      audit.login('alice', rule, isDenied)
+      // As before a token is given.
+      if (!isDenied) void audit.persisted()
+      const [call, decision, ...more] = records()
+      assert.deepEqual([call!.kind, call!.verdict, more], ['call', 'refused', []])
+      const { kind, request, user, by, verdict } = decision!
+      assert.deepEqual([kind, request, user, by], ['decision', call!.request, 'alice', 'password'])
+      assert.deepEqual([verdict, decision!.rule], [isDenied ? 'denied' : 'allowed', rule])
+    }
+})
+
 test('where it is required, a change waits until its decision is kept', async () => {
   const { audit, records, kept } = audited({ isRequired: true })
   audit.judged(null, put('/a'), alice)
