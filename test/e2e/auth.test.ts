@@ -122,7 +122,7 @@ describe('etcdctl and auth', () => {
     const { ours, etcd } = await both.run(async ({ etcdctl }) => {
       const results: string[] = []
       for (const args of script) {
-        const { code, stdout, stderr } = await etcdctl.run(args, { timeoutMs: 15_000 })
+        const { code, stdout, stderr } = await etcdctl.run(args)
         results.push(normalized(`etcdctl ${args.join(' ')}\nexit ${code}\n${stdout}${stderr}`))
       }
       return results

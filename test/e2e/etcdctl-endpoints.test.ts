@@ -41,7 +41,8 @@ describe('etcdctl about members', () => {
 
   test('endpoint health of a member that is not there', async () => {
     const { ours, etcd } = await both.run(async ({ etcdctl }) => {
-      const { code, stdout, stderr } = await etcdctl.run(['endpoint', 'health', '--endpoints=https://127.0.0.1:1'])
+      const nowhere = ['--endpoints=https://127.0.0.1:1', '--command-timeout=3s']
+      const { code, stdout, stderr } = await etcdctl.run(['endpoint', 'health', ...nowhere])
       return {
         code,
         last: shape(stdout + stderr)

@@ -204,7 +204,7 @@ async function transcript(etcdctl: Etcdctl, steps: readonly Step[]): Promise<str
   for (const step of steps) {
     const [args, options]: [readonly string[], RunOptions] =
       'input' in step ? [step.args, { input: step.input }] : [step, {}]
-    const { code, stdout, stderr } = await etcdctl.run(args, { ...options, timeoutMs: 15_000 })
+    const { code, stdout, stderr } = await etcdctl.run(args, options)
     const shown = `etcdctl ${args.join(' ').slice(0, 200)}`
     results.push(shortened(normalized(`${shown}\nexit ${code}\n${stdout}${stderr}`)))
   }

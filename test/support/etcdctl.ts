@@ -3,7 +3,10 @@ import type { Identity } from './certificates.ts'
 import { cleanEnvironment, type Ran, type RunOptions, run } from './run.ts'
 import { waitFor } from './wait-for.ts'
 
-/** For commands that are to succeed, however busy the machine is: etcdctl's own are 2 and 5 seconds. */
+/**
+ * For an answer, however busy the machine is: etcdctl's own are 2 and 5 seconds, and a login alone may take the 2. Who asks
+ * where nobody answers gives times of its own.
+ */
 const patience = ['--dial-timeout=10s', '--command-timeout=20s']
 
 /** The real etcdctl, version 3.4, with endpoints and certificates. */
@@ -13,6 +16,7 @@ export class Etcdctl {
   constructor(endpoints: readonly string[], identity: Identity | null) {
     this.#args = [
       `--endpoints=${endpoints.join(',')}`,
+      ...patience,
       ...(identity === null
         ? []
         : [`--cacert=${identity.caFile}`, `--cert=${identity.certFile}`, `--key=${identity.keyFile}`]),
@@ -26,7 +30,7 @@ export class Etcdctl {
 
   /** @returns standard output. @throws if it fails. */
   async ok(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run([...patience, ...args])
+    const { code, stdout, stderr } = await this.run(args)
     if (code !== 0) throw new Error(`etcdctl ${args.join(' ')}: exit code ${code}: ${stderr}${stdout}`)
     return stdout
   }
@@ -38,7 +42,7 @@ export class Etcdctl {
 
   /** Starts something that goes on, such as `watch` or `lease keep-alive`. */
   start(...args: string[]): EtcdctlStream {
-    return new EtcdctlStream([...this.#args, ...patience, ...args])
+    return new EtcdctlStream([...this.#args, ...args])
   }
 }
 
