@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { statSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
 import { Auditor } from '../audit/auditor.ts'
 import { type AuditPolicy, defaultPolicy } from '../audit/levels.ts'
@@ -130,6 +131,8 @@ export class MemberAudit {
 function readPolicy(file: string | null): UsedPolicy {
   if (file === null) return { policy: defaultPolicy, sha256: null }
   try {
+    // Whoever can write the rules can have nothing written down.
+    if ((statSync(file).mode & 0o002) !== 0) throw new Error('can be written by everyone; run chmod o-w on it')
     const text = readBounded(file, limits.auditPolicyBytesMax, 'regular')
     return { policy: parseAuditPolicy(text.toString('utf8')), sha256: createHash('sha256').update(text).digest('hex') }
   } catch (error) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -38,6 +38,13 @@ const textOfTrail = (): string => readFileSync(join(trailDir, fileName(1)), 'utf
 const verdict = () =>
   verifyTrail(readTrailFolder(trailDir), verificationKeys([readFileSync(join(trailDir, publicKeyFile))]))
 
+test('rules that everyone may write are those of nobody', async () => {
+  writeFileSync(policyFile, rules('none'))
+  chmodSync(policyFile, 0o646)
+  await assert.rejects(open(), { message: /rules\.yaml: can be written by everyone; run chmod o-w on it$/ })
+  chmodSync(policyFile, 0o644)
+})
+
 test('records of a thread reach the trail, by rules that may change meanwhile', async () => {
   writeFileSync(policyFile, rules('none'))
   const errors: string[] = []
@@ -51,6 +58,11 @@ test('records of a thread reach the trail, by rules that may change meanwhile', 
   assert.equal(errors.length, 1)
   call('a/Before')
   writeFileSync(policyFile, rules('keys'))
+  chmodSync(policyFile, 0o646)
+  audit.reload()
+  assert.equal(errors.length, 2)
+  call('a/Before')
+  chmodSync(policyFile, 0o644)
   audit.reload()
   call('a/After')
   auditor.flush()
@@ -58,7 +70,7 @@ test('records of a thread reach the trail, by rules that may change meanwhile', 
   const text = textOfTrail()
   assert.doesNotMatch(text, /Before/)
   assert.match(text, /"kind":"policy","time":"[^"]+","policy":"[0-9a-f]{64}"/)
-  assert.match(text, /"member":"abc","request":"[0-9a-f]{10}-3","peer":"x","method":"a\/After"/)
+  assert.match(text, /"member":"abc","request":"[0-9a-f]{10}-4","peer":"x","method":"a\/After"/)
   assert.equal(audit.counts.counted('records'), 3)
   assert.equal(audit.counts.counted('lost'), 0)
   assert.equal(audit.counts.queuedBytes(), 0)
