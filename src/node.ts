@@ -22,6 +22,7 @@ import { getClusterId, getCompactRevision } from './mvcc/meta.ts'
 import { makeOwnCertificates, startRenewer } from './own-certificates.ts'
 import { createPeers, type PeerMembers } from './peer/peers.ts'
 import { RoundTrips } from './peer/round-trips.ts'
+import { handOverLeadership } from './replica/hand-over-leadership.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
@@ -349,10 +350,5 @@ function announce(config: MemberConfig, replica: Replica, self: MemberId, log: L
  * here, and what is lost with the connection is answered to nobody before its time is over.
  */
 async function handOver(replica: Replica, heartbeatIntervalMs: number, log: Log): Promise<void> {
-  if (replica.leader() !== replica.info.memberId) return
-  if (replica.raftStatus().confState.voters.length < 2) return
-  const error = await new Promise<Error | null>((resolve) => replica.transferLeadership(null, resolve))
-  if (error) return log.warn('could not hand leadership over before stopping', { error: error.message })
-  log.info('handed leadership over', { leader: formatId(replica.leader()) })
-  await sleep(3 * heartbeatIntervalMs)
+  if (await handOverLeadership(replica, log)) await sleep(3 * heartbeatIntervalMs)
 }

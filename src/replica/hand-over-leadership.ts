@@ -1,0 +1,29 @@
+import { formatId } from '../base/ids.ts'
+import type { Log } from '../base/log.ts'
+import { EtcdError } from '../errors.ts'
+import type { Replica } from './replica.ts'
+
+/** One that died a moment ago is as good a successor as any other; at the second attempt it has been silent for long. */
+const attemptsMax = 2
+
+type Leading = Pick<Replica, 'info' | 'leader' | 'raftStatus' | 'transferLeadership'>
+
+/**
+ * Lets the best follower lead, if this member does.
+ *
+ * @returns whether one leads now.
+ */
+export async function handOverLeadership(replica: Leading, log: Log): Promise<boolean> {
+  const isLeading = (): boolean => replica.leader() === replica.info.memberId
+  if (!isLeading() || replica.raftStatus().confState.voters.length < 2) return false
+  for (let attempt = 1; ; attempt++) {
+    const error = await new Promise<Error | null>((resolve) => replica.transferLeadership(null, resolve))
+    if (error === null) {
+      log.info('handed leadership over', { leader: formatId(replica.leader()) })
+      return true
+    }
+    log.warn('could not hand leadership over before stopping', { error: error.message, attempt })
+    const mayTryAgain = error instanceof EtcdError && error.reason === 'timeoutLeaderFailure' && isLeading()
+    if (attempt === attemptsMax || !mayTryAgain) return false
+  }
+}

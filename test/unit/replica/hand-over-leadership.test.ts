@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type MemberId, memberId, noMember } from '../../../src/base/ids.ts'
+import { silentLog } from '../../../src/base/log.ts'
+import { EtcdError, type EtcdErrorReason } from '../../../src/errors.ts'
+import { handOverLeadership } from '../../../src/replica/hand-over-leadership.ts'
+import type { Replica } from '../../../src/replica/replica.ts'
+
+const [self, other, third] = [memberId(1n), memberId(2n), memberId(3n)]
+
+interface Outcome {
+  readonly error: EtcdErrorReason | null
+  readonly leader: MemberId
+}
+
+/** @returns whether leadership was handed over, and how often that was tried. */
+async function handOver(outcomes: readonly Outcome[], leader = self, voters = [self, other, third]) {
+  let tried = 0
+  let leads = leader
+  const replica = {
+    info: { memberId: self },
+    leader: () => leads,
+    raftStatus: () => ({ confState: { voters, learners: [] } }),
+    transferLeadership(_to: MemberId | null, done: (error: Error | null) => void) {
+      const outcome = outcomes[tried++]
+      assert.ok(outcome, 'tried too often')
+      leads = outcome.leader
+      done(outcome.error === null ? null : new EtcdError(outcome.error))
+    },
+  } as unknown as Replica
+  const isHandedOver = await handOverLeadership(replica, silentLog)
+  return { isHandedOver, tried }
+}
+
+const taken: Outcome = { error: null, leader: other }
+const late: Outcome = { error: 'timeoutLeaderFailure', leader: self }
+
+test('a leader hands over, and if the first successor does not take over, once more', async () => {
+  assert.deepEqual(await handOver([taken]), { isHandedOver: true, tried: 1 })
+  assert.deepEqual(await handOver([late, taken]), { isHandedOver: true, tried: 2 })
+  assert.deepEqual(await handOver([late, late]), { isHandedOver: false, tried: 2 })
+})
+
+test('nothing is tried by who does not lead, leads nobody, has nobody to hand over to, or leads no more', async () => {
+  assert.deepEqual(await handOver([], other), { isHandedOver: false, tried: 0 })
+  assert.deepEqual(await handOver([], self, [self]), { isHandedOver: false, tried: 0 })
+  const nobody: Outcome = { error: 'badLeaderTransferee', leader: self }
+  assert.deepEqual(await handOver([nobody]), { isHandedOver: false, tried: 1 })
+  assert.deepEqual(await handOver([{ ...late, leader: noMember }]), { isHandedOver: false, tried: 1 })
+})
