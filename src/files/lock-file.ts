@@ -1,5 +1,9 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+
+/** Whoever can write the folder may have put a link there, or a pipe, which would be waited for. */
+const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+const flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 
 /** SQLITE_BUSY. */
 const busy = 5
@@ -16,7 +20,7 @@ const busy = 5
  */
 export function lockFile(file: string, waitMsMax: number): (() => void) | null {
   // SQLite would make it readable for everyone.
-  closeSync(openSync(file, 'a', 0o600))
+  closeSync(openSync(file, flags, 0o600))
   const database = new DatabaseSync(file, { timeout: waitMsMax })
   try {
     // The journal of a transaction that writes nothing is never written either; without a file it cannot even be begun.
