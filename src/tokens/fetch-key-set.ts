@@ -1,7 +1,7 @@
 import { request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
 import { limits } from '../base/limits.ts'
-import { readBounded } from '../files/read-bounded.ts'
+import { readBounded, readingProblem } from '../files/read-bounded.ts'
 import { TokenKeyError } from './token-key-error.ts'
 
 /**
@@ -21,7 +21,7 @@ export function fetchKeySetText(
     const fail = (reason: string): void => reject(new TokenKeyError(`${url}: ${reason}`))
     const failed = (error: Error): void => fail(signal.aborted ? `no whole answer within ${msMax} ms` : error.message)
     const isSecure = url.startsWith('https:')
-    const ca = caFile === null || !isSecure ? {} : { ca: readBounded(caFile, limits.smallFileBytesMax, 'regular') }
+    const ca = caFile === null || !isSecure ? {} : { ca: readAuthorities(caFile) }
     const options = {
       ...ca,
       minVersion: 'TLSv1.2' as const,
@@ -51,4 +51,12 @@ export function fetchKeySetText(
     asking.on('error', failed)
     asking.end()
   })
+}
+
+function readAuthorities(file: string): Buffer {
+  try {
+    return readBounded(file, limits.smallFileBytesMax, 'regular')
+  } catch (error) {
+    throw new TokenKeyError(`${file}: ${readingProblem(error)}`)
+  }
 }

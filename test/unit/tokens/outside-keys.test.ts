@@ -171,6 +171,14 @@ test('an issuer’s keys that are of no use here are left out, and those without
   }
 })
 
+test('authorities that cannot be read are named', async () => {
+  for (const [file, why] of [
+    [join(dir, 'nosuch.pem'), 'ENOENT'],
+    [dir, 'is no regular file'],
+  ] as const)
+    await assert.rejects(fetchKeySetText('https://127.0.0.1:1/keys', file), { message: `${file}: ${why}` })
+})
+
 for (const { name, listener, ca = caFile, problem } of [
   { name: 'an error', listener: (_, response) => void response.writeHead(500).end(), problem: /status 500/ },
   {
