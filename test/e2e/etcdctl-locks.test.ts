@@ -82,8 +82,8 @@ describe('etcdctl lock and elect', () => {
       const heir = cluster.etcdctl.start('lock', 'killed', '--ttl=2')
       try {
         await waitForKeys(cluster, 'killed/', 2)
-        await holder.stop()
         const killedAt = performance.now()
+        await holder.stop()
         await heir.waitForOutput(/^killed\/[0-9a-f]+\n/)
         return { seconds: (performance.now() - killedAt) / 1000, output: normalized(heir.output) }
       } finally {
@@ -91,8 +91,9 @@ describe('etcdctl lock and elect', () => {
       }
     })
     assert.equal(ours.output, etcd.output)
-    // Renewed up to a third of the TTL before the kill; ticks and the revocation itself come on top.
-    assert.ok(ours.seconds > 1 && ours.seconds < 8, `after ${ours.seconds} s`)
+    // Renewed up to a second before the kill, as etcdctl looks for what is due twice a second, or longer on a busy machine;
+    // ticks and the revocation itself come on top.
+    assert.ok(ours.seconds > 0.5 && ours.seconds < 8, `after ${ours.seconds} s`)
   })
 
   test('a lock outlives its TTL while its holder lives, and a leader that is killed', async () => {
