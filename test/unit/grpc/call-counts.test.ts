@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLog } from '../../../src/base/log.ts'
 import { Code, EtcdError } from '../../../src/errors.ts'
 import { CallCounts, countedMethods, methodNumber } from '../../../src/grpc/call-counts.ts'
@@ -47,7 +48,7 @@ test('calls are counted by how they end, and messages with their bytes', async (
         kind: 'unary',
         handler: (_member, request) => {
           if (request.length === 1) throw new EtcdError('compacted')
-          return request.length === 2 ? never : bytes(7)
+          return request.length === 2 ? never : sleep(50, bytes(7))
         },
       },
       [watch]: { kind: 'bidi', handler: (_member, stream) => stream.onMessage((message) => stream.write(message)) },
@@ -57,7 +58,8 @@ test('calls are counted by how they end, and messages with their bytes', async (
   using client = new RawClient(server.port)
   await client.unary(range, bytes(3))
   await client.refusal(range, bytes(1))
-  await assert.rejects(client.unary(range, bytes(2), {}, 50))
+  // Enough to get there on a busy machine.
+  await assert.rejects(client.unary(range, bytes(2), {}, 500))
   const stream = client.bidi(watch)
   stream.on('error', () => {})
   const answered = new Promise((resolve) => stream.once('data', resolve))
