@@ -61,6 +61,8 @@ export class LeaseKeeper {
   readonly #questions: LeaderQuestions
   /** Renewals that wait for a lease's revocation, or until its checkpoint is taken back. */
   readonly #waits = new LeaseWaits()
+  /** Questions that are on their way to a leader, and what gives them up. */
+  readonly #asked = new Map<(error: Error | null) => void, MemberId>()
   /** Counts the times in office, to tell a callback of an earlier one. */
   #office = 0
   #state: 'out' | 'entering' | 'primary' = 'out'
@@ -140,6 +142,7 @@ export class LeaseKeeper {
       this.#writeCheckpoints(now)
       this.#waits.expire(now)
     }
+    this.#giveUpFormerLeader()
     this.#questions.tick()
   }
 
@@ -268,9 +271,21 @@ export class LeaseKeeper {
 
   /** Whatever hinders the leader, or the way to it, may be over, or another leader be known, on the next tick. */
   #askLeader<T>(method: PeerMethod, request: Uint8Array, decode: (bytes: Uint8Array) => T, answer: Answer<T>): void {
-    this.#ports.call(this.#ports.leader(), method, request, (error, response) => {
-      if (error || !response) answer(new EtcdError('leaderChanged', { cause: error }), null)
-      else answer(null, decode(response))
+    const leader = this.#ports.leader()
+    const giveUp = (error: Error | null): void => {
+      if (this.#asked.delete(giveUp)) answer(new EtcdError('leaderChanged', { cause: error }), null)
+    }
+    this.#asked.set(giveUp, leader)
+    this.#ports.call(leader, method, request, (error, response) => {
+      if (error || !response) giveUp(error)
+      else if (this.#asked.delete(giveUp)) answer(null, decode(response))
     })
+  }
+
+  /** One that hangs keeps its connections and does not answer; meanwhile a short lease ends at the next one. */
+  #giveUpFormerLeader(): void {
+    const leader = this.#ports.leader()
+    if (leader === noMember) return
+    for (const [giveUp, asked] of this.#asked) if (asked !== leader) giveUp(new EtcdError('leaderChanged'))
   }
 }

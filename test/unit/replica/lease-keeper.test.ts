@@ -9,7 +9,7 @@ import { allAtOnce } from '../../../src/mvcc/steps.ts'
 import { LeaseKeeper } from '../../../src/replica/lease-keeper.ts'
 import type { PeerCallDone, PeerMethod } from '../../../src/replica/ports.ts'
 import { Command_Kind, LeaseCheckpoints } from '../../../src/wire/gen/internal.ts'
-import { LeaseRevokeRequest } from '../../../src/wire/gen/rpc.ts'
+import { LeaseKeepAliveResponse, LeaseRevokeRequest } from '../../../src/wire/gen/rpc.ts'
 import { NaiveView } from '../../support/naive-view.ts'
 
 const self = memberId(1n)
@@ -182,6 +182,26 @@ test('a leader that cannot be reached is asked again until the time is over', ()
   world.calls.pop()!.done(new EtcdError('timeoutConnectionLost'), null)
   world.at(timeoutMs)
   assert.deepEqual(answers, ['timeout'])
+})
+
+test('what a leader does not answer is asked of the next one as soon as that is known', () => {
+  const world = new World()
+  world.leader = memberId(2n)
+  const answers = world.renew()
+  world.leader = noMember
+  world.at(100)
+  assert.deepEqual(answers, [])
+  world.leader = memberId(3n)
+  world.at(200)
+  assert.deepEqual(
+    world.calls.map(({ to }) => to),
+    [memberId(2n), memberId(3n)],
+  )
+  const response = LeaseKeepAliveResponse.encode({ header: undefined, ID: id, TTL: 10n }).finish()
+  world.calls[0]!.done(new EtcdError('timeoutConnectionLost'), null)
+  assert.deepEqual(answers, [], 'the one that was given up says nothing any more')
+  world.calls[1]!.done(null, response)
+  assert.deepEqual(answers, [10])
 })
 
 test('the end of the member ends all questions, also those that the transport gives back later', () => {
