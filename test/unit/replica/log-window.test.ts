@@ -41,11 +41,14 @@ test('nothing leaves the log before its effect is flushed', () => {
   assert.deepEqual(released, [90])
 })
 
-test('a few applied entries do not cost a flush', () => {
+test('no more applied entries than are kept anyway do not cost a flush', () => {
   const { window, flushes } = windowOf(100)
-  window.add(entries(1, 25, 1))
-  window.tick(25)
+  window.add(entries(1, 100, 1))
+  window.tick(100)
   assert.equal(flushes.length, 0)
+  window.add(entries(101, 101, 1))
+  window.tick(101)
+  assert.equal(flushes.length, 1)
 })
 
 test('large entries leave before the count is reached, but never unflushed ones', () => {
