@@ -214,8 +214,8 @@ describe('watch streams in a cluster of three', () => {
     await put(writer, 'sent')
     away.signal('SIGSTOP')
     await waitFor('the leader gives the connection up', () => /"reason":"silent"/.test(leader.log))
-    // More than the entries that are kept for members that lag.
-    const count = 8000
+    // More than twice the entries that are kept for members that lag: before that the log lets go of none.
+    const count = 12_000
     const value = Buffer.alloc(100)
     for (let i = 0; i < count; i += 500)
       await Promise.all(Array.from({ length: 500 }, () => put(writer, 'sent', value)))
