@@ -38,7 +38,7 @@ export const limits = {
   raftInflightMax: 512,
   /** Bytes of log entries that are appended here and not yet committed; above it proposals are dropped. */
   raftUncommittedBytesMax: 64 * 1024 * 1024,
-  /** Entries kept in memory for followers that lag, after they are applied and flushed. */
+  /** Entries kept in memory for followers that lag, after they are applied and flushed; before that, about as many again. */
   logKeepEntries: 5000,
   /** Bytes of applied entries kept in memory for followers that lag. */
   logKeepBytesMax: 64 * 1024 * 1024,
