@@ -35,6 +35,9 @@ const replaced = 'replaced by a newer connection'
 /** One refusal of each kind is news; the dialer will keep trying. */
 const refusalsRememberedMax = 1000
 
+/** Of one member. Certificates of both ends that change in the same moment replace a connection two or three times. */
+const retiredMax = 8
+
 /** Takes connections from other members: checks who they are, then passes on what they say. */
 export class Acceptor {
   readonly #context: PeerContext
@@ -42,8 +45,8 @@ export class Acceptor {
   readonly #strangers = new Set<PeerConnection>()
   /** The newest connection of each member, for each purpose. An older one is a leftover that nobody writes to. */
   readonly #current = { raft: new Map<MemberId, PeerConnection>(), snapshot: new Map<MemberId, PeerConnection>() }
-  /** Of each member the one before the newest: it has a moment to end what is under way. */
-  readonly #retired = new Map<MemberId, PeerConnection>()
+  /** Of each member those before the newest, the oldest first: they have a moment to end what is under way. */
+  readonly #retired = new Map<MemberId, Set<PeerConnection>>()
   /** Fingerprint of the certificate that each member presented last. */
   readonly #certificates = new Map<MemberId, string>()
   readonly #refusals = new Set<string>()
@@ -92,8 +95,9 @@ export class Acceptor {
 
   /** Ends the connections of a member that was removed. */
   drop(member: MemberId): void {
-    for (const connections of [...Object.values(this.#current), this.#retired])
-      connections.get(member)?.close('removed from the cluster')
+    const { raft, snapshot } = this.#current
+    for (const connection of [raft.get(member), snapshot.get(member), ...(this.#retired.get(member) ?? [])])
+      connection?.close('removed from the cluster')
     this.#certificates.delete(member)
   }
 
@@ -144,7 +148,7 @@ export class Acceptor {
       onFrame: (type: number, payload: Buffer) => handlers.onFrame(type, payload),
       onClose: (reason: string) => {
         if (connections.get(from) === connection) connections.delete(from)
-        if (this.#retired.get(from) === connection) this.#retired.delete(from)
+        this.#retired.get(from)?.delete(connection)
         this.#context.log.info('connection from member ended', {
           member: formatId(from),
           remote: connection.remote,
@@ -156,8 +160,10 @@ export class Acceptor {
   }
 
   #retire(member: MemberId, connection: PeerConnection): void {
-    this.#retired.get(member)?.close(replaced)
-    this.#retired.set(member, connection)
+    const retired = this.#retired.get(member) ?? new Set()
+    this.#retired.set(member, retired.add(connection))
+    const [oldest] = retired
+    if (retired.size > retiredMax) oldest!.close(replaced)
     setTimeout(() => connection.close(replaced), this.#context.timeouts.callMsMax).unref()
   }
 

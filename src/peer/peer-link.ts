@@ -30,6 +30,8 @@ export class PeerLink {
   #connection: PeerConnection | null = null
   /** Dialed to take the connection's place. */
   #successor: PeerConnection | null = null
+  /** A certificate was replaced while a dial was under way, which may have presented the one before. */
+  #refreshDue = false
   /** Whose place was taken: what is under way on them may still end. */
   readonly #retired = new Set<PeerConnection>()
   #retry: NodeJS.Timeout | null = null
@@ -122,6 +124,7 @@ export class PeerLink {
    * what was sent and asked on the old one has time to be answered.
    */
   refresh(): void {
+    this.#refreshDue = this.#state === 'connecting' || this.#successor !== null
     if (this.#state !== 'connected' || this.#successor !== null) return
     const writer = new FrameWriter(limits.peerQueueBytesMax)
     this.#successor = this.#open(writer, (successor) => {
@@ -133,6 +136,7 @@ export class PeerLink {
       this.#retired.add(before)
       setTimeout(() => before.close('replaced by a newer connection'), this.#context.timeouts.callMsMax).unref()
       this.#context.log.info('went over to a new connection to member', this.#fields())
+      if (this.#refreshDue) this.refresh()
     })
   }
 
@@ -156,7 +160,7 @@ export class PeerLink {
       },
       onClose: (reason) => {
         if (connection === this.#connection) this.#lost(reason)
-        else if (connection === this.#successor) this.#successor = null
+        else if (connection === this.#successor) this.#givenUp()
         else this.#retired.delete(connection)
       },
     })
@@ -169,6 +173,13 @@ export class PeerLink {
     this.#failures = 0
     this.#loggedFailure = ''
     this.#context.log.info('connected to member', this.#fields())
+    if (this.#refreshDue) this.refresh()
+  }
+
+  /** The connection before goes on; it is replaced as soon as that works. */
+  #givenUp(): void {
+    this.#successor = null
+    setTimeout(() => this.refresh(), this.#context.timeouts.reconnectMsMax).unref()
   }
 
   #lost(reason: string): void {

@@ -7,11 +7,20 @@ import { beginRotation, finishRotation, renewLeaf, switchRotation } from '../../
 import { readCertificates } from '../../src/x509/index.ts'
 import type { Identity } from '../support/certificates.ts'
 import { TestCluster } from '../support/cluster.ts'
+import { ask, Scrape } from '../support/http1.ts'
+import type { TestMember } from '../support/member.ts'
 import { peerFlags, TestPki } from '../support/test-pki.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { WriteLoad } from '../support/write-load.ts'
 
-const reread = 'TLS files were read again'
+const wentOver = 'went over to a new connection to member'
+
+const tlsInUse = async (member: TestMember, client: Identity): Promise<string[]> => {
+  const scrape = new Scrape((await ask(`${member.clientUrl}/metrics`, client)).body)
+  return [...scrape.all('leasehold_tls_certificate_days_left').keys()].map((line) =>
+    ['port', 'role', 'serial'].map((label) => line.match(`${label}="([^"]*)"`)![1]).join(' '),
+  )
+}
 
 test('authorities and all certificates are replaced in a running cluster, and nobody who writes notices', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'leasehold-rotation-'))
@@ -26,13 +35,25 @@ test('authorities and all certificates are replaced in a running cluster, and no
     const authorities = (['clients', 'peers'] as const).map((name) => pki.authority(name))
     const serials = (identities: readonly Identity[]): string[] =>
       identities.map(({ certFile }) => readCertificates(readFileSync(certFile))[0]!.serial)
-    /** Until every member has read its files again since `work` began, and its set is the one on disk. */
+    /** What the metrics of a member have to say of its certificates and authorities. */
+    const onDisk = (peer: Identity): string[] =>
+      [
+        { port: 'client', identity: certificates.server },
+        { port: 'peer', identity: peer },
+      ].flatMap(({ port, identity: { certFile, caFile } }) => [
+        `${port} own ${readCertificates(readFileSync(certFile))[0]!.serial}`,
+        ...readCertificates(readFileSync(caFile)).map(({ serial }) => `${port} authority ${serial}`),
+      ])
+    /** Until every member has in use what is on disk after `work`. */
     const untilTaken = async (work: () => void): Promise<void> => {
-      const counts = cluster.members.map((member) => member.log.split(reread).length)
       work()
       await Promise.all(
         cluster.members.map((member, i) =>
-          waitFor(`${member.name} has read its files`, () => member.log.split(reread).length > counts[i]!),
+          waitFor(`${member.name} has the files on disk in use`, async () => {
+            const inUse = await tlsInUse(member, certificates.client)
+            assert.deepEqual(inUse.sort(), onDisk(peers[i]!).sort())
+            return true
+          }),
         ),
       )
     }
@@ -48,6 +69,8 @@ test('authorities and all certificates are replaced in a running cluster, and no
         identity: { caFile, certFile, keyFile: certificates.client.keyFile },
         writers: 3,
         keyPrefix: `client-${clients++}/`,
+        // What is lost fails after some seconds; what only takes long on a busy machine does not.
+        deadlineMs: 30_000,
       })
     }
     /** Ends `load`, none of whose requests has failed, once `next` writes. */
@@ -55,7 +78,7 @@ test('authorities and all certificates are replaced in a running cluster, and no
       await next?.more(50)
       await load.more(50)
       await load.stop()
-      assert.equal(load.failures, 0)
+      assert.equal(load.failures, 0, String(load.lastError))
     }
 
     const first = writing()
@@ -68,6 +91,7 @@ test('authorities and all certificates are replaced in a running cluster, and no
 
     const all = [certificates.server, certificates.client, ...peers]
     const before = serials(all)
+    const goings = cluster.members.map(({ log }) => log.split(wentOver).length)
     await untilTaken(() => {
       for (const dir of authorities) switchRotation({ dir })
       for (const { certFile } of [certificates.server, certificates.client])
@@ -75,6 +99,8 @@ test('authorities and all certificates are replaced in a running cluster, and no
       for (const { certFile } of peers) renewLeaf({ dir: authorities[1]!, certFile, keyFile: null })
     })
     assert.ok(serials(all).every((serial, i) => serial !== before[i]))
+    for (const [i, member] of cluster.members.entries())
+      await waitFor(`${member.name} goes over`, () => member.log.split(wentOver).length >= goings[i]! + 2)
     const third = writing()
     await handOver(second, third)
 

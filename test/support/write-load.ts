@@ -23,7 +23,7 @@ export class WriteLoad implements AsyncDisposable {
   /** Key -> value of every write that the cluster said it has. */
   readonly acknowledged = new Map<string, string>()
   failures = 0
-  #lastError: unknown = null
+  lastError: unknown = null
   readonly #options: WriteLoadOptions
   readonly #clients: readonly Client[]
   readonly #writers: Promise<void>[]
@@ -60,7 +60,7 @@ export class WriteLoad implements AsyncDisposable {
       } catch (error) {
         // It may or may not have been written; only what was acknowledged is promised.
         this.failures++
-        this.#lastError = error
+        this.lastError = error
         endpoint++
         await sleep(failureBackoffMs)
       }
@@ -88,7 +88,7 @@ export class WriteLoad implements AsyncDisposable {
       (error) => {
         const { acknowledged, failures } = this
         throw new Error(`${error.message}; in all ${acknowledged.size}, and ${failures} failures`, {
-          cause: this.#lastError,
+          cause: this.lastError,
         })
       },
     )

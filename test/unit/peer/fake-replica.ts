@@ -109,3 +109,11 @@ export const heartbeat = (from: FakeReplica, to: FakeReplica, commit: number): M
   term: 1,
   commit,
 })
+
+export const proposal = (from: FakeReplica, to: FakeReplica, bytes: number): Message => ({
+  kind: MessageKind.Propose,
+  from: from.id,
+  to: to.id,
+  term: 1,
+  proposals: [{ type: 'normal', data: new Uint8Array(bytes) }],
+})

@@ -10,7 +10,7 @@ import { clientTlsOptions } from '../../../src/security/tls-context.ts'
 import { readTlsFiles } from '../../../src/security/tls-files.ts'
 import { TlsSource } from '../../../src/security/tls-source.ts'
 import { type TestAuthority, testAuthority } from '../pki/test-authority.ts'
-import { closeAll, connectAll, type FakeReplica, fakeReplica, heartbeat, until } from './fake-replica.ts'
+import { closeAll, connectAll, type FakeReplica, fakeReplica, heartbeat, proposal, until } from './fake-replica.ts'
 
 let authority: TestAuthority
 let stranger: TestAuthority
@@ -206,4 +206,39 @@ test('a member whose certificate is renewed goes over to new connections, both w
   await until('all have arrived', () => one.received.length === sent && two.received.length === sent)
   assert.ok(one.transport.connectedMs(two.id)! > upMs[0]! && two.transport.connectedMs(one.id)! > upMs[1]!)
   assert.deepEqual([one.unreachable, two.unreachable, one.warnings, two.warnings], [[], [], [], []])
+})
+
+const renew = (source: TlsSource, name: string): void => {
+  const fresh = authority.leaf(name)
+  copyFileSync(fresh.keyFile, source.material.files.keyFile)
+  copyFileSync(fresh.certFile, source.material.files.certFile)
+  source.reload()
+}
+
+const goings = ({ infos }: FakeReplica): number => infos.filter((line) => line.includes('went over')).length
+
+test('what is still on its way on a connection arrives although the one after it is replaced, too', async () => {
+  const source = TlsSource.of(authority.leaf('replaced-0'))
+  const one = make({ id: 1n, tls: source })
+  const two = make({ id: 2n, tls: authority.leaf('replaced-beside') })
+  await connectAll([one, two], 'https')
+  // More than the kernel takes at once, and than is decrypted during a few handshakes.
+  const count = 30
+  for (let sent = 0; sent < count; sent++) one.transport.peers.send([proposal(one, two, 1024 * 1024)])
+  for (let round = 1; round <= 3; round++) {
+    renew(source, `replaced-${round}`)
+    await until('it went over', () => goings(one) >= round)
+  }
+  await until('all have arrived', () => two.received.length === count, 10_000)
+  assert.deepEqual([one.unreachable, two.unreachable, one.warnings, two.warnings], [[], [], [], []])
+})
+
+test('a certificate that is renewed during the dial with the one before is presented by another dial', async () => {
+  const source = TlsSource.of(authority.leaf('renewed-0'))
+  const one = make({ id: 1n, tls: source })
+  const two = make({ id: 2n, tls: authority.leaf('renewed-beside') })
+  await connectAll([one, two], 'https')
+  renew(source, 'renewed-1')
+  renew(source, 'renewed-2')
+  await until('it went over twice', () => goings(one) >= 2, 10_000)
 })
