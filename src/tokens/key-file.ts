@@ -125,15 +125,18 @@ function publicKeyOfPem(text: string, file: string): KeyObject {
   }
 }
 
-/** The file has other public keys, or stays as it was. Whoever could read it can do so still. @throws TokenKeyError */
+/**
+ * The file has other public keys, or stays as it was. Whoever could read it can do so still: owner and mode stay.
+ *
+ * @throws TokenKeyError also if whoever asks may not give it to that owner.
+ */
 function replace(file: string, text: string): void {
   const target = targetOf(file)
   const before = statSync(target, { throwIfNoEntry: false })
   place(file, text, before === undefined ? 0o644 : before.mode & 0o777, (draft) => {
     if (before !== undefined) {
+      chownSync(draft, before.uid, before.gid)
       chmodSync(draft, before.mode & 0o777)
-      // Made by root, it stays that of the member's user.
-      if (process.geteuid?.() === 0) chownSync(draft, before.uid, before.gid)
     }
     renameSync(draft, target)
   })

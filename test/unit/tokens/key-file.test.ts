@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { createPublicKey } from 'node:crypto'
 import {
   chmodSync,
+  chownSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -85,6 +87,49 @@ test('a file of keys is replaced where it is, for those who could read it', asyn
   assert.ok(lstatSync(file).isSymbolicLink())
   assert.equal((await readKeys(at('target.json'))).size, 2)
   assert.equal(statSync(file).mode & 0o777, 0o640)
+})
+
+test('a file of keys stays that of its owner and group', {
+  skip: process.geteuid?.() !== 0 && 'only root can be others',
+}, async () => {
+  const [owner, member, other] = [1234, 2345, 3456]
+  const folder = at('shared')
+  mkdirSync(folder)
+  const file = join(folder, 'keys.json')
+  await addKey(file, (await makeKey()).verification)
+  chmodSync(file, 0o640)
+  for (const path of [dir, folder]) chownSync(path, owner, owner)
+  const addAs = async (user: number): Promise<void> => {
+    const key = await makeKey()
+    const groups = process.getgroups!()
+    process.setgroups!([user, member])
+    process.setegid!(user)
+    process.seteuid!(user)
+    try {
+      await addKey(file, key.verification)
+    } finally {
+      process.seteuid!(0)
+      process.setegid!(0)
+      process.setgroups!(groups)
+    }
+  }
+  const stays = (): void => {
+    const { uid, gid, mode } = statSync(file)
+    assert.deepEqual([uid, gid, mode & 0o777], [owner, member, 0o640])
+  }
+  chownSync(file, owner, member)
+  chownSync(`${file}.lock`, owner, owner)
+  await addAs(owner)
+  stays()
+  // Somebody else who may write the folder: it would be theirs.
+  chownSync(`${file}.lock`, other, other)
+  chmodSync(dir, 0o755)
+  chmodSync(folder, 0o777)
+  await assert.rejects(addAs(other), { message: `${file}: EPERM` })
+  stays()
+  await addKey(file, (await makeKey()).verification)
+  stays()
+  assert.deepEqual(readdirSync(folder).sort(), ['keys.json', 'keys.json.lock'])
 })
 
 test('keys are read from files alone, and not without end', { timeout: 60_000 }, async () => {
