@@ -9,7 +9,7 @@ import { admitCaughtUp } from './caught-up.ts'
 import { decodeRequest } from './decode.ts'
 import { type HeldCall, liveCallsOf } from './live-calls.ts'
 import type { Member } from './member.ts'
-import { respond } from './respond.ts'
+import { knownRevision, respond } from './respond.ts'
 import type { MessageStream } from './stream.ts'
 
 /** Renewals of one stream that may be under way together; above it the client is held back. */
@@ -72,7 +72,7 @@ export function leaseKeepAlive(
     renewed.add(id)
     held ??= liveCallsOf(member).hold(call, () => writingLeases(renewed.ids), endWith)
     // The revision from before the renewal, as in etcd: the answer must not claim to know of anything later.
-    const revision = member.revision()
+    const revision = knownRevision(member)
     const ttlSeconds = await member.renewLease(id)
     const body = LeaseKeepAliveResponse.encode({ header: undefined, ID, TTL: BigInt(ttlSeconds) }).finish()
     renewal.answer = respond(member, revision, body)

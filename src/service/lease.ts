@@ -28,7 +28,7 @@ import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import { type Reading, readInSteps } from './long-reads.ts'
 import type { Member } from './member.ts'
-import { proposeAndRespond, respond } from './respond.ts'
+import { knownRevision, proposeAndRespond, respond } from './respond.ts'
 
 /** Everything random or configured about a lease is settled here, before it enters the log. */
 export function leaseGrant(member: Member, bytes: Uint8Array, call: Call): Promise<Uint8Array> {
@@ -74,7 +74,7 @@ export async function leaseTimeToLive(member: Member, bytes: Uint8Array, call: C
     grantedTTL: BigInt(times.grantedTtlSeconds),
     keys: [],
   }).finish()
-  if (!request.keys || times.ttlSeconds < 0) return respond(member, member.revision(), withoutKeys)
+  if (!request.keys || times.ttlSeconds < 0) return respond(member, knownRevision(member), withoutKeys)
   await member.readBarrier()
   refuseEnded(call)
   return readInSteps(member, call, needed, function* (view): ReturnType<Reading> {

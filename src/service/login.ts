@@ -16,7 +16,7 @@ import { hashOfToken } from './known-tokens.ts'
 import { LoginGuard, type LoginPlace } from './login-guard.ts'
 import type { Member } from './member.ts'
 import { isHashable } from './new-passwords.ts'
-import { proposeFor, recordFirst, respond } from './respond.ts'
+import { knownRevision, proposeFor, recordFirst, respond } from './respond.ts'
 import { StatusError } from './status-error.ts'
 
 /** Who tries to log in, from where, and how to learn that nobody waits for it any more. */
@@ -85,7 +85,7 @@ export class Login {
       if (this.#jwt !== null) {
         const token = await signed(this.#jwt, user.name, revision)
         await recordFirst(call)
-        return answer(member, member.revision(), token)
+        return answer(member, knownRevision(member), token)
       }
       const issued = randomLetters()
       const outcome = await proposeFor(call, member, 'auth', issueRequest(member, user, issued), memberCaller)

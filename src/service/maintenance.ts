@@ -14,7 +14,7 @@ import { admit } from './access.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
-import { respond } from './respond.ts'
+import { knownRevision, respond } from './respond.ts'
 import { StatusError } from './status-error.ts'
 
 /** How this member is doing: answered by learners and without a leader too. */
@@ -38,7 +38,7 @@ export async function status(member: Member, bytes: Uint8Array): Promise<Uint8Ar
     downgradeInfo: { enabled: false, targetVersion: '' },
   }).finish()
   await member.answeredVisible()
-  return respond(member, member.revision(), body)
+  return respond(member, knownRevision(member), body)
 }
 
 /** No alarm can be raised yet, so the list of them is empty and there is none to set or clear. */
@@ -48,7 +48,7 @@ export function alarm(member: Member, bytes: Uint8Array, call: Call): Uint8Array
   if (request.action !== AlarmRequest_AlarmAction.GET) {
     throw new StatusError(Code.Unimplemented, 'etcdserverpb.Maintenance/Alarm can only list alarms')
   }
-  return respond(member, member.revision(), emptyBytes)
+  return respond(member, knownRevision(member), emptyBytes)
 }
 
 /** Major and minor, and a patch level that does not matter. */

@@ -8,6 +8,9 @@ import { denials } from './caught-up.ts'
 import type { Member, WriteKind } from './member.ts'
 import { StatusError } from './status-error.ts'
 
+/** For the header of an answer that is of no revision in particular: not before any that this member has answered with. */
+export const knownRevision = (member: Member): Revision => Math.max(member.revision(), member.answeredRevision())
+
 /** The encoded header (field 1) that a response begins with. */
 export function headerOf(member: Member, revision: Revision): Uint8Array {
   const { clusterId, memberId } = member.info

@@ -20,7 +20,7 @@ import { accessOf, requireAccess } from './access.ts'
 import type { Call } from './call.ts'
 import { decodeRequest } from './decode.ts'
 import type { Member } from './member.ts'
-import { recordFirst, respond } from './respond.ts'
+import { knownRevision, recordFirst, respond } from './respond.ts'
 import { type NewToken, revocationIdOf, type TokenKeys } from './signed-tokens.ts'
 import { StatusError } from './status-error.ts'
 import type { ShownToken } from './token-kind.ts'
@@ -47,7 +47,7 @@ export async function tokenIssue(member: Member, bytes: Uint8Array, call: Call):
   await recordFirst(call)
   const expires_ms = BigInt(token.expiresMs)
   const body = TokenIssueResponse.encode({ header: undefined, ...signed, expires_ms }).finish()
-  return respond(member, member.revision(), body)
+  return respond(member, knownRevision(member), body)
 }
 
 const noKey = (): StatusError => new StatusError(Code.FailedPrecondition, 'tokens: this member has no key to sign with')
@@ -156,7 +156,7 @@ function endOf(ttlSeconds: bigint, shownUntilMs: number | null, lifetimeMsMax: n
 export function tokenKeys(member: Member, bytes: Uint8Array): Uint8Array {
   decodeRequest(TokenKeysRequest, bytes)
   const jwks = accessOf(member).keys?.published() ?? '{"keys":[]}'
-  return respond(member, member.revision(), TokenKeysResponse.encode({ header: undefined, jwks }).finish())
+  return respond(member, knownRevision(member), TokenKeysResponse.encode({ header: undefined, jwks }).finish())
 }
 
 /** Who the caller is taken for, and what its token says. Nobody, while auth is off. */
@@ -185,6 +185,6 @@ export function whoAmI(member: Member, bytes: Uint8Array, call: Call): Uint8Arra
       expires_ms: BigInt(shown?.expiresMs ?? 0),
       certificate_name: (call.credentials !== 'member' && call.credentials.certificateName) || '',
     }).finish()
-    return respond(member, member.revision(), body)
+    return respond(member, knownRevision(member), body)
   })
 }

@@ -9,6 +9,7 @@ import type { ReadView } from '../mvcc/view.ts'
 import { encodeHeader } from '../wire/header.ts'
 import { type Access, accessOf } from './access.ts'
 import type { Member } from './member.ts'
+import { knownRevision } from './respond.ts'
 import { WatchCounts } from './watch-counts.ts'
 import {
   type EncodedEvents,
@@ -137,7 +138,7 @@ export class WatchHub {
    * that was answered here before.
    */
   presentRevision(): Revision {
-    return Math.max(this.revision, this.#member.revision(), this.#member.answeredRevision())
+    return Math.max(this.revision, knownRevision(this.#member))
   }
 
   headerAt(revision: Revision): Uint8Array {

@@ -40,6 +40,14 @@ test('a lease is renewed, an unknown one has 0 seconds and is no error', async (
   assert.equal(stream.ended, undefined)
 })
 
+test('the header is not behind a write that was answered here and that readers do not see yet', async () => {
+  const { member, stream } = start()
+  member.answered = 8
+  stream.send(ask(5n))
+  await turn()
+  assert.equal(LeaseKeepAliveResponse.decode(stream.written[0]!).header?.revision, 8n)
+})
+
 test('answers come in the order of the requests, whichever renewal is done first', async () => {
   const { member, stream } = start()
   const gates = new Map<bigint, () => void>()
