@@ -7,9 +7,10 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { limits } from '../base/limits.ts'
 import { readBounded } from '../files/read-bounded.ts'
+import { replaceWholeFile } from '../files/whole-file.ts'
 import { signedMessage } from './seal.ts'
 
 /** An Ed25519 key that signs checkpoints. */
@@ -49,16 +50,7 @@ export function openSigningKey(file: string): SigningKey {
 
 function makeKey(file: string): void {
   const { privateKey } = generateKeyPairSync('ed25519')
-  // Under its name there is a whole key or none, whatever happens meanwhile.
-  const draft = `${file}.new`
-  const descriptor = openSync(draft, 'w', 0o600)
-  try {
-    writeSync(descriptor, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(draft, file)
+  replaceWholeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
 }
 
 const reasonOf = (error: unknown): string => {

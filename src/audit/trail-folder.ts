@@ -4,7 +4,6 @@ import {
   constants,
   fdatasyncSync,
   fstatSync,
-  fsyncSync,
   ftruncateSync,
   lstatSync,
   mkdirSync,
@@ -15,10 +14,10 @@ import {
   type Stats,
   statSync,
   unlinkSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { flushFolder, replaceWholeFile } from '../files/whole-file.ts'
 import { fileName, fileNumber } from './seal.ts'
 
 /** What has the name of a file of a trail is a folder, a pipe or the like. */
@@ -59,10 +58,10 @@ export function openTrailFolder(dir: string, publicPem: string): TrailFolder {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     if ((statSync(dir).mode & 0o077) !== 0) throw new Error('may be entered by others: run chmod 700 on it')
     const file = join(dir, publicKeyFile)
-    // A disk that is full would leave it empty.
+    // A disk that is full would not take it again.
     const isSame =
       statSync(file, { throwIfNoEntry: false })?.isFile() === true && readFileSync(file, 'utf8') === publicPem
-    if (!isSame) writeFileSync(file, publicPem, { mode: 0o600 })
+    if (!isSame) replaceWholeFile(file, publicPem)
     chmodSync(file, 0o600)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
@@ -81,14 +80,7 @@ export function readTrailFolder(dir: string): TrailFolder {
     read: (file, from = 0) => readFrom(pathOf(file), from),
     open: (file, how) => openFile(pathOf(file), how === 'create' ? 'wx' : 'r+'),
     remove: (file) => unlinkSync(pathOf(file)),
-    sync() {
-      const descriptor = openSync(dir, 'r')
-      try {
-        fsyncSync(descriptor)
-      } finally {
-        closeSync(descriptor)
-      }
-    },
+    sync: () => flushFolder(dir),
   }
 }
 

@@ -1,23 +1,18 @@
-import { randomBytes } from 'node:crypto'
 import {
-  chmodSync,
-  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
-  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
-  realpathSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { limits } from '../base/limits.ts'
 import { readBounded, readingProblem } from '../files/read-bounded.ts'
+import { createWholeFile, flushFolder, isDraft, replaceWholeFile } from '../files/whole-file.ts'
 import { PkiError } from './pki-error.ts'
 
 /** With mode 0700, and those above it that are missing. @throws PkiError */
@@ -48,14 +43,11 @@ export function checkAbsent(dir: string, names: readonly string[]): void {
     if (existsSync(join(dir, name))) throw new PkiError(`${join(dir, name)}: exists already; it is not overwritten`)
 }
 
-/**
- * The file appears under its name complete, flushed and with mode 0600, or not at all, and never in place of another: a
- * link fails where a rename would replace.
- */
+/** With mode 0600, and never in place of another. @throws PkiError */
 export function writeNew(dir: string, name: string, bytes: string | Uint8Array): void {
   const target = join(dir, name)
   try {
-    withDraft(dir, name, bytes, (draft) => linkSync(draft, target))
+    createWholeFile(target, bytes)
   } catch (error) {
     const reason =
       codeOf(error) === 'EEXIST' ? 'exists already; it is not overwritten' : `cannot write: ${codeOf(error)}`
@@ -63,47 +55,19 @@ export function writeNew(dir: string, name: string, bytes: string | Uint8Array):
   }
 }
 
-/**
- * As `writeNew`, but in place of the file that is there: who reads it finds the old one or the new one. A link stays, and
- * what it leads to is replaced; owner and mode stay as well, since who reads it may be another user.
- */
+/** With mode 0600, or with mode and owner of what is there. @throws PkiError */
 export function replaceFile(dir: string, name: string, bytes: string | Uint8Array): void {
   const target = join(dir, name)
   try {
-    const before = statSync(target, { throwIfNoEntry: false })
-    const place = before === undefined ? target : realpathSync(target)
-    withDraft(dirname(place), basename(place), bytes, (draft) => {
-      if (before !== undefined) {
-        chownSync(draft, before.uid, before.gid)
-        chmodSync(draft, before.mode & 0o777)
-      }
-      renameSync(draft, place)
-    })
+    replaceWholeFile(target, bytes)
   } catch (error) {
     throw new PkiError(`${target}: cannot write: ${codeOf(error)}`, { cause: error })
   }
 }
 
-function withDraft(dir: string, name: string, bytes: string | Uint8Array, place: (draft: string) => void): void {
-  const draft = join(dir, `.${name}.${randomBytes(6).toString('hex')}`)
-  try {
-    const file = openSync(draft, 'wx', 0o600)
-    try {
-      writeFileSync(file, bytes)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    place(draft)
-    flushFolder(dir)
-  } finally {
-    rmSync(draft, { force: true })
-  }
-}
-
 /** What a process that was killed left half written. The caller has the folder's lock. */
 export function removeDrafts(dir: string): void {
-  for (const name of readdirSync(dir)) if (/^\..+\.[0-9a-f]{12}$/.test(name)) rmSync(join(dir, name), { force: true })
+  for (const name of readdirSync(dir)) if (isDraft(name)) rmSync(join(dir, name), { force: true })
 }
 
 /** At the end of a file that is made with mode 0600 if it is missing; on disk when this returns. */
@@ -120,15 +84,6 @@ export function appendFlushed(path: string, text: string): void {
     if (isNew) flushFolder(dirname(path))
   } catch (error) {
     throw new PkiError(`${path}: cannot write: ${codeOf(error)}`, { cause: error })
-  }
-}
-
-function flushFolder(dir: string): void {
-  const folder = openSync(dir, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }
 

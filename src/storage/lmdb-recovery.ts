@@ -1,9 +1,9 @@
 import { closeSync, fdatasyncSync, openSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import * as fsp from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceOwnFile } from '../files/whole-file.ts'
 import { readBootId } from './boot-id.ts'
 import { readCheckpoint } from './checkpoint-file.ts'
-import { realFileSystem } from './fs.ts'
 import { asError, damagedAt, StorageError } from './storage-error.ts'
 
 export const dataFileName = 'data.mdb'
@@ -47,23 +47,10 @@ export async function recoverEnvironment(dir: string): Promise<void> {
 export async function markBooted(dir: string): Promise<void> {
   const path = join(dir, bootFileName)
   try {
-    await writeBootId(path)
+    await replaceOwnFile(path, readBootId() ?? '')
   } catch (error) {
     throw new StorageError('failed', `${path}: ${asError(error).message}`, { cause: error })
   }
-  await realFileSystem.syncDir(dir)
-}
-
-async function writeBootId(path: string): Promise<void> {
-  const temporary = `${path}.tmp`
-  const file = await fsp.open(temporary, 'w', 0o600)
-  try {
-    await file.writeFile(readBootId() ?? '')
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await realFileSystem.rename(temporary, path)
 }
 
 /**

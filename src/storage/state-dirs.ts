@@ -1,6 +1,7 @@
 import * as fsp from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../base/log.ts'
+import { replaceOwnFile } from '../files/whole-file.ts'
 import { realFileSystem } from './fs.ts'
 import { StorageError } from './storage-error.ts'
 
@@ -73,17 +74,8 @@ export class StateDirs {
 
   /** Durable when it returns. */
   async makeCurrent(name: string): Promise<void> {
-    const temporary = join(this.#dir, `${currentName}.tmp`)
     await realFileSystem.syncDir(join(this.#dir, name))
-    const file = await fsp.open(temporary, 'w', 0o600)
-    try {
-      await file.writeFile(`${name}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await realFileSystem.rename(temporary, join(this.#dir, currentName))
-    await realFileSystem.syncDir(this.#dir)
+    await replaceOwnFile(join(this.#dir, currentName), `${name}\n`)
     this.#current = name
   }
 

@@ -1,21 +1,8 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
+import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
+import { existsSync, realpathSync } from 'node:fs'
 import { lockFile } from '../files/lock-file.ts'
 import { readingProblem } from '../files/read-bounded.ts'
+import { createWholeFile, replaceWholeFile } from '../files/whole-file.ts'
 import { type KeySet, keySetText, parseKeySet, type VerificationKey, verificationKeyOf } from './key-set.ts'
 import { readKeyFile } from './read-key-file.ts'
 import { readSigningKey, type SigningKey } from './signing-key.ts'
@@ -49,8 +36,7 @@ export async function makeSigningKey(file: string, algorithm: string): Promise<S
   const { jwk } = await verificationKeyOf(createPublicKey(key), { algorithm })
   const { kid, alg, use } = jwk
   const text = `${JSON.stringify({ ...key.export({ format: 'jwk' }), kid, alg, use })}\n`
-  // A link fails where a rename would replace.
-  place(file, text, 0o600, (draft) => linkSync(draft, file))
+  write(file, () => createWholeFile(file, text))
   return readSigningKey(file)
 }
 
@@ -63,7 +49,7 @@ export function addKey(file: string, key: VerificationKey): Promise<'added' | 't
       if (before.key.equals(key.key)) return 'there already'
       throw new TokenKeyError(`${file}: another key has the kid ${key.id}`)
     }
-    replace(file, keySetText(new Map([...keys, [key.id, key]])))
+    writeKeys(file, new Map([...keys, [key.id, key]]))
     return 'added'
   })
 }
@@ -74,7 +60,7 @@ export function retireKey(file: string, id: string): Promise<void> {
     const keys = new Map(await readKeys(file))
     if (!keys.delete(id)) throw new TokenKeyError(`${file}: there is no key ${id}`)
     if (keys.size === 0) throw new TokenKeyError(`${file}: it is the last one: no token could be verified any more`)
-    replace(file, keySetText(keys))
+    writeKeys(file, keys)
   })
 }
 
@@ -82,10 +68,10 @@ const lockWaitMsMax = 10_000
 
 /**
  * Runs `work`, which reads the file and then replaces it, while no other command does so: of two keys that are added at once,
- * one would be lost. The lock is on a file beside it, which stays.
+ * one would be lost. The lock is on a file beside it (beside what a link leads to), which stays.
  */
 async function alone<T>(file: string, work: () => Promise<T>): Promise<T> {
-  const lock = `${targetOf(file)}.lock`
+  const lock = `${existsSync(file) ? realpathSync(file) : file}.lock`
   let unlock: (() => void) | null
   try {
     unlock = lockFile(lock, lockWaitMsMax)
@@ -99,9 +85,6 @@ async function alone<T>(file: string, work: () => Promise<T>): Promise<T> {
     unlock()
   }
 }
-
-/** What a link leads to: that is replaced, so that members who know it by its own name see the new keys, too. */
-const targetOf = (file: string): string => (existsSync(file) ? realpathSync(file) : file)
 
 /**
  * Public keys of whatever a file has: a JWK set, a signing key, a public key or a certificate in PEM.
@@ -125,42 +108,17 @@ function publicKeyOfPem(text: string, file: string): KeyObject {
   }
 }
 
-/**
- * The file has other public keys, or stays as it was. Whoever could read it can do so still: owner and mode stay.
- *
- * @throws TokenKeyError also if whoever asks may not give it to that owner.
- */
-function replace(file: string, text: string): void {
-  const target = targetOf(file)
-  const before = statSync(target, { throwIfNoEntry: false })
-  place(file, text, before === undefined ? 0o644 : before.mode & 0o777, (draft) => {
-    if (before !== undefined) {
-      chownSync(draft, before.uid, before.gid)
-      chmodSync(draft, before.mode & 0o777)
-    }
-    renameSync(draft, target)
-  })
+/** Whoever could read the file can do so still. @throws TokenKeyError also from who may not give it to its owner. */
+function writeKeys(file: string, keys: KeySet): void {
+  write(file, () => replaceWholeFile(file, keySetText(keys), 0o644))
 }
 
-/** @param name puts the draft, complete and flushed, in its place. @throws TokenKeyError */
-function place(file: string, text: string, mode: number, name: (draft: string) => void): void {
-  const draft = `${targetOf(file)}.${randomBytes(6).toString('hex')}`
+/** @throws TokenKeyError */
+function write(file: string, work: () => void): void {
   try {
-    const descriptor = openSync(draft, 'wx', mode)
-    try {
-      writeFileSync(descriptor, text)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-    name(draft)
-    const folder = openSync(dirname(draft), 'r')
-    fsyncSync(folder)
-    closeSync(folder)
+    work()
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unwritable'
     throw new TokenKeyError(code === 'EEXIST' ? `${file}: exists already; it is not overwritten` : `${file}: ${code}`)
-  } finally {
-    rmSync(draft, { force: true })
   }
 }

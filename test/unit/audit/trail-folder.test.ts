@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileName } from '../../../src/audit/seal.ts'
-import { NoTrailFileError, readTrailFolder } from '../../../src/audit/trail-folder.ts'
+import { NoTrailFileError, openTrailFolder, publicKeyFile, readTrailFolder } from '../../../src/audit/trail-folder.ts'
 import { verifyTrail } from '../../../src/audit/verify.ts'
 import { trailKeys } from '../../support/memory-trail.ts'
 
@@ -26,6 +37,22 @@ test('a pipe or a folder with the name of a file is neither waited for nor read'
   })
   mkdirSync(join(dir, fileName(2)))
   assert.throws(() => folder.read(2), NoTrailFileError)
+})
+
+test('the public key is in the folder, whatever was in its place', { timeout: 10_000 }, () => {
+  for (const make of [
+    () => {},
+    (path: string) => writeFileSync(path, 'half of a k', { mode: 0o644 }),
+    (path: string) => void execFileSync('mkfifo', [path]),
+  ]) {
+    const dir = newDir()
+    const path = join(dir, publicKeyFile)
+    make(path)
+    openTrailFolder(dir, 'the key')
+    assert.equal(readFileSync(path, 'utf8'), 'the key')
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    assert.deepEqual(readdirSync(dir), [publicKeyFile])
+  }
 })
 
 test('a file that is removed, renamed or replaced while it is open is no longer there', () => {
