@@ -67,6 +67,8 @@ export class Acceptor {
       this.#log.warn('peer connection refused', { remote: remoteOf(socket), reason: 'too many at once' })
       return void socket.destroy()
     }
+    // A socket that has ended does not know any more whose it was.
+    const remote = remoteOf(socket)
     let onFrame: ((type: number, payload: Buffer) => void) | null = null
     let onClose: ((reason: string) => void) | null = null
     const connection = new PeerConnection(socket, helloFrameBytesMax, new FrameWriter(limits.peerQueueBytesMax), {
@@ -74,7 +76,7 @@ export class Acceptor {
         if (onFrame !== null) return onFrame(type, payload)
         const hello = readHello(type, payload)
         settle()
-        const handlers = this.#welcome(connection, hello)
+        const handlers = this.#welcome(connection, remote, hello)
         if (handlers === null) return
         onFrame = handlers.onFrame
         onClose = handlers.onClose
@@ -82,7 +84,7 @@ export class Acceptor {
       onClose: (reason) => {
         settle()
         if (onClose !== null) onClose(reason)
-        else this.#log.warn('peer connection ended before a hello', { remote: connection.remote, reason })
+        else this.#log.warn('peer connection ended before a hello', { remote, reason })
       },
     })
     this.#strangers.add(connection)
@@ -107,7 +109,7 @@ export class Acceptor {
     for (const connection of this.#current.raft.values()) connection.writer.frame(FrameType.Members, list)
   }
 
-  #welcome(connection: PeerConnection, hello: PeerHello) {
+  #welcome(connection: PeerConnection, remote: string, hello: PeerHello) {
     const { self, timeouts, keepalive } = this.#context
     const from = memberId(hello.from)
     const refusal = this.#judge(connection, hello)
@@ -117,7 +119,7 @@ export class Acceptor {
         if (this.#refusals.size >= refusalsRememberedMax) this.#refusals.clear()
         this.#refusals.add(known)
         this.#log.warn('peer connection refused', {
-          remote: connection.remote,
+          remote,
           member: formatId(from),
           reason: refusal,
         })
@@ -151,7 +153,7 @@ export class Acceptor {
         this.#retired.get(from)?.delete(connection)
         this.#context.log.info('connection from member ended', {
           member: formatId(from),
-          remote: connection.remote,
+          remote,
           reason,
         })
         handlers.onClose()

@@ -43,10 +43,6 @@ export class PeerConnection {
     return this.#paused
   }
 
-  get remote(): string {
-    return `${this.socket.remoteAddress ?? 'unknown'}:${this.socket.remotePort ?? 0}`
-  }
-
   /** The hello is through: larger frames are welcome, and what waits in the writer goes out. */
   establish(frameBytesMax: number): void {
     this.#established = true

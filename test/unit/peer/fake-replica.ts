@@ -39,11 +39,13 @@ export function fakeReplica(options: FakeReplicaOptions): FakeReplica {
   const unreachable: MemberId[] = []
   const snapshots: { message: Message; staged: StagedState }[] = []
   const warnings: string[] = []
-  const note = (message: string, fields?: Record<string, unknown>): void => {
-    warnings.push(`${message} ${JSON.stringify(fields ?? {})}`)
-  }
   const infos: string[] = []
-  const log: Log = { debug() {}, info: (message) => void infos.push(message), warn: note, error: note, fatal: note }
+  const noteIn =
+    (lines: string[]) =>
+    (message: string, fields: Record<string, unknown> = {}): void =>
+      void lines.push(`${message} ${JSON.stringify(fields)}`)
+  const note = noteIn(warnings)
+  const log: Log = { debug() {}, info: noteIn(infos), warn: note, error: note, fatal: note }
   const events: PeerEvents = {
     receive: (message) => received.push(message),
     acceptSnapshot: (message) => replica.acceptSnapshot(message),

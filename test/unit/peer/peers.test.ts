@@ -98,6 +98,9 @@ describe('connections come and go', () => {
     await two.transport.close()
     await until('it is reported', () => one.unreachable.includes(two.id))
     assert.equal(one.transport.connectedMs(two.id), null)
+    const ended = 'connection from member ended'
+    await until('its end is logged', () => one.infos.some((line) => line.startsWith(ended)))
+    assert.match(one.infos.find((line) => line.startsWith(ended))!, /"remote":"127\.0\.0\.1:\d{2,5}"/)
     await until('the call has failed', () => lost !== null)
     assert.equal((lost! as EtcdError).reason, 'timeoutConnectionLost')
 
