@@ -3,10 +3,11 @@ import { Code } from '../errors.ts'
 import { type CallCounts, countedMethods } from '../grpc/call-counts.ts'
 import { counter, type Family, histogramSamples, type Labels, type Sample } from './family.ts'
 
+/** In the order of the alphabet, as etcd's libraries write them: scripts look for whole lines. */
 const labelsOf: readonly Labels[] = countedMethods.map(({ service, method, type }) => ({
-  grpc_type: type,
-  grpc_service: service,
   grpc_method: method,
+  grpc_service: service,
+  grpc_type: type,
 }))
 
 /** gRPC's names for its codes; ours, but for the first. */
@@ -39,7 +40,7 @@ export function callFamilies(all: readonly CallCounts[]): Family[] {
       samples: () =>
         labelsOf.flatMap((labels, method) =>
           codes.map(([name, code]) => ({
-            labels: { ...labels, grpc_code: name },
+            labels: { grpc_code: name, ...labels },
             value: sum((counts) => counts.handledOf(method, code)),
           })),
         ),
