@@ -24,6 +24,7 @@ export async function tokenRevoke(member: Member, bytes: Uint8Array, call: Call)
   if (id !== '' && user !== '') {
     throw new StatusError(Code.InvalidArgument, 'tokens: revoke one, or those of a user')
   }
+  await member.readBarrier()
   if (!member.read((view) => accessOf(member).rules(view).enabled)) throw new EtcdError('authNotEnabled')
   const nowMs = Date.now()
   if (user !== '') {

@@ -31,6 +31,7 @@ import { AuthMember } from '../../support/auth-member.ts'
 import { addUser, disable, enable, grantRole, userWith, withRoot } from '../../support/auth-tables.ts'
 import { bytes, rangeRequest } from '../../support/commands.ts'
 import { fakeCall, noCredentials } from '../../support/fake-call.ts'
+import { LateMember } from '../../support/late-member.ts'
 import { forge, keyFolder, makeKey, pemOf, setText } from '../../support/token-keys.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { within } from '../../support/within.ts'
@@ -95,7 +96,7 @@ class CountedKeys implements TokenKeys {
 }
 
 async function setUp(changes = users) {
-  const member = new AuthMember()
+  const member = new LateMember()
   await member.change(...changes)
   const keys = new CountedKeys()
   accessOf(member).useKeys(keys)
@@ -443,6 +444,13 @@ describe('a token ends', () => {
     assert.equal(await mayGet(token), null)
     assert.equal(await revoke(root, { user: 'ann' }), null)
     assert.equal(await mayGet(token), 'invalidAuthToken')
+  })
+
+  test('by the rules that are in force, however late this member hears of them', async () => {
+    const { member, revoke } = await setUp()
+    member.fallBehind()
+    await member.change(disable)
+    assert.equal(await revoke(root, { user: 'ann' }), 'authNotEnabled')
   })
 
   test('not by those who have none, or ask for two things', async () => {
