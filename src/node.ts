@@ -3,7 +3,6 @@ import { randomInt } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { bootstrapState } from './apply/bootstrap.ts'
 import { listMembers } from './apply/members.ts'
 import { diskSecondsBounds, Histogram } from './base/histogram.ts'
@@ -190,6 +189,11 @@ async function compose(
   closers.push(() => transport.close())
   const ticking = setInterval(() => replica.tick(), config.heartbeatIntervalMs)
   closers.push(async () => clearInterval(ticking))
+  // Another leader that stopped may have chosen this member while its clients went.
+  let hasNoHeir = false
+  closers.push(async () => {
+    if (!hasNoHeir) await handOverLeadership(replica, log)
+  })
 
   if (config.audit !== null) {
     await mkdir(config.audit.dir, { recursive: true, mode: 0o700 })
@@ -262,7 +266,8 @@ async function compose(
     failed: failure.promise,
     reloadTls: () => tls.reload(),
     stop: async () => {
-      await handOver(replica, config.heartbeatIntervalMs, log)
+      await handOverLeadership(replica, log)
+      hasNoHeir = replica.leader() === self.id
       await closeAll()
     },
   }
@@ -342,13 +347,4 @@ function announce(config: MemberConfig, replica: Replica, self: MemberId, log: L
       log.info('ready to serve client requests')
     })
   publish()
-}
-
-/**
- * A leader that stops lets a caught-up follower take over at once, so that nobody waits for an election timeout. It goes
- * on passing writes to the next leader for three heartbeats: another follower that has not heard of that one sends them
- * here, and what is lost with the connection is answered to nobody before its time is over.
- */
-async function handOver(replica: Replica, heartbeatIntervalMs: number, log: Log): Promise<void> {
-  if (await handOverLeadership(replica, log)) await sleep(3 * heartbeatIntervalMs)
 }

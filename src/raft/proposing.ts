@@ -12,10 +12,15 @@ export function propose(raft: Raft, proposals: readonly Proposal[]): 'accepted' 
   return 'accepted'
 }
 
-/** A member's proposals. They are not passed on a second time: two members that take each other for the leader would never stop. */
+/**
+ * A member's proposals. They are not passed on a second time: two members that take each other for the leader would never
+ * stop. Nor are they taken in another term than they were sent in, so that who sent them knows when they are lost for good:
+ * an entry of a later term that is committed has all of an earlier one before it that ever will be.
+ */
 export function handleForwarded(raft: Raft, message: Message): 'accepted' | 'dropped' {
-  const { proposals } = message
-  if (raft.role !== 'leader' || proposals === undefined || !isMember(raft, message.from)) return 'dropped'
+  const { proposals, term } = message
+  if (raft.role !== 'leader' || term !== raft.term || proposals === undefined || !isMember(raft, message.from))
+    return 'dropped'
   return lead(raft, proposals)
 }
 

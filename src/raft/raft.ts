@@ -81,7 +81,7 @@ function persisted(raft: Raft, last: EntryId): Verdict {
 function receive(raft: Raft, message: Message): Verdict {
   const { kind, from, term } = message
   if (message.to !== raft.id || from === raft.id || from === noMember) return 'dropped'
-  // Requests of clients that another member passes on. They belong to no term.
+  // Requests of clients that another member passes on. Nobody learns of a term by them.
   if (kind === MessageKind.Propose) return handleForwarded(raft, message)
   if (kind === MessageKind.ReadIndex) return handleReadRequest(raft, message)
   // A stranger's requests must be heard, this member's configuration may be the older one. Its answers need not.

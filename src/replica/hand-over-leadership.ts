@@ -8,22 +8,18 @@ const attemptsMax = 2
 
 type Leading = Pick<Replica, 'info' | 'leader' | 'raftStatus' | 'transferLeadership'>
 
-/**
- * Lets the best follower lead, if this member does.
- *
- * @returns whether one leads now.
- */
-export async function handOverLeadership(replica: Leading, log: Log): Promise<boolean> {
+/** Lets the best follower lead, if this member does: nobody waits for an election timeout then. */
+export async function handOverLeadership(replica: Leading, log: Log): Promise<void> {
   const isLeading = (): boolean => replica.leader() === replica.info.memberId
-  if (!isLeading() || replica.raftStatus().confState.voters.length < 2) return false
+  if (!isLeading() || replica.raftStatus().confState.voters.length < 2) return
   for (let attempt = 1; ; attempt++) {
     const error = await new Promise<Error | null>((resolve) => replica.transferLeadership(null, resolve))
     if (error === null) {
       log.info('handed leadership over', { leader: formatId(replica.leader()) })
-      return true
+      return
     }
     log.warn('could not hand leadership over before stopping', { error: error.message, attempt })
     const mayTryAgain = error instanceof EtcdError && error.reason === 'timeoutLeaderFailure' && isLeading()
-    if (attempt === attemptsMax || !mayTryAgain) return false
+    if (attempt === attemptsMax || !mayTryAgain) return
   }
 }

@@ -1,51 +1,47 @@
+import type { Term } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import { type Message, MessageKind, type Proposal } from '../raft/types.ts'
-import { submitInOrder } from './submit-in-order.ts'
+import { type Message, MessageKind } from '../raft/types.ts'
 
 /**
- * Other members' writes that reach a leader while it hands leadership over. Raft takes none of them then and tells nobody,
- * and their clients would wait until they time out: they are kept for the next leader instead.
+ * Other members' writes that reach a leader while it hands leadership over: raft takes none of them then. If there is a
+ * next leader, they are sent to that one by who sent them here. If this member goes on leading nobody knows that they
+ * were not taken, and their clients would wait until they time out: for that they are kept.
  */
 export class Handover {
   /** After this nothing is kept any more. */
-  #keepUntilMs = Number.NEGATIVE_INFINITY
-  /** After this what was kept is forgotten. */
   #untilMs = Number.NEGATIVE_INFINITY
-  #proposals: readonly Proposal[] = []
+  #messages: readonly Message[] = []
   #bytes = 0
 
-  /** Also after the successor leads: who has not heard of it yet still sends its writes here. */
   begin(nowMs: number, electionTimeoutMs: number): void {
-    this.#keepUntilMs = nowMs + electionTimeoutMs
-    // If the hand-over fails there is an election.
+    // If the hand-over fails, this member takes writes again after one.
     this.#untilMs = nowMs + 2 * electionTimeoutMs
   }
 
   get isEmpty(): boolean {
-    return this.#proposals.length === 0
+    return this.#messages.length === 0
   }
 
   /** @param message that raft has dropped, so that its proposals are in no log. */
-  keep({ kind, proposals }: Message, nowMs: number): void {
-    if (nowMs > this.#keepUntilMs || kind !== MessageKind.Propose || proposals === undefined) return
-    const kept = [...this.#proposals]
-    for (const proposal of proposals) {
-      if (this.#bytes + proposal.data.length > limits.raftUncommittedBytesMax) break
-      this.#bytes += proposal.data.length
-      kept.push(proposal)
-    }
-    this.#proposals = kept
+  keep(message: Message, nowMs: number): void {
+    if (nowMs > this.#untilMs || message.kind !== MessageKind.Propose) return
+    const bytes = bytesOf(message)
+    if (this.#bytes + bytes > limits.raftUncommittedBytesMax) return
+    this.#bytes += bytes
+    this.#messages = [...this.#messages, message]
   }
 
-  /** @param accept says no while there is no next leader: the rest waits. */
-  passOn(accept: (batch: readonly Proposal[]) => boolean): void {
-    this.#proposals = submitInOrder(this.#proposals, accept)
-    this.#bytes = this.#proposals.reduce((sum, { data }) => sum + data.length, 0)
+  /** @param term of this member. @param accept says no while leadership is still handed over. */
+  retry(term: Term, accept: (message: Message) => boolean): void {
+    this.#messages = this.#messages.filter((message) => message.term === term && !accept(message))
+    this.#bytes = this.#messages.reduce((sum, message) => sum + bytesOf(message), 0)
   }
 
   expire(nowMs: number): void {
     if (nowMs <= this.#untilMs) return
-    this.#proposals = []
+    this.#messages = []
     this.#bytes = 0
   }
 }
+
+const bytesOf = ({ proposals = [] }: Message): number => proposals.reduce((sum, { data }) => sum + data.length, 0)

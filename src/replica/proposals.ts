@@ -1,28 +1,30 @@
 import type { Applied } from '../apply/apply.ts'
 import type { Outcome } from '../apply/outcome.ts'
-import type { MemberId } from '../base/ids.ts'
+import type { MemberId, Term } from '../base/ids.ts'
 import { EtcdError, type EtcdErrorReason } from '../errors.ts'
 import type { Proposal } from '../raft/types.ts'
 
 export type OutcomeDone = (error: Error | null, outcome: Outcome | null) => void
 
-interface Waiter {
+/** A write that waits for its verdict. */
+export interface PendingProposal extends Proposal {
   readonly done: OutcomeDone
   readonly deadlineMs: number
-  readonly proposal: Proposal
+  /** In which raft took it; null: not yet, or it is no longer known what became of it. */
+  sentTerm: Term | null
 }
 
 /**
  * Writes that were handed in here and wait for their verdict. A write that times out may still take effect: it is
- * forgotten, not withdrawn.
+ * forgotten, not withdrawn. One that was lost with its leader is sent to the next one, once that is sure.
  */
 export class Proposals {
   readonly #self: MemberId
   readonly #timeoutMs: number
   readonly #reasonOf: (startMs: number) => EtcdErrorReason
   /** In order of deadline, because every proposal gets the same time and a Map keeps insertion order. */
-  readonly #waiters = new Map<bigint, Waiter>()
-  #unsent: Proposal[] = []
+  readonly #waiters = new Map<bigint, PendingProposal>()
+  #unsent: PendingProposal[] = []
   #unsentBytes = 0
   #nextId: bigint
   /** Got no verdict in time. */
@@ -57,13 +59,13 @@ export class Proposals {
   add(type: Proposal['type'], encode: (id: bigint) => Uint8Array, nowMs: number, done: OutcomeDone): void {
     const id = this.#nextId
     this.#nextId = BigInt.asUintN(64, id + 1n)
-    const proposal = { type, data: encode(id) }
-    this.#waiters.set(id, { done, deadlineMs: nowMs + this.#timeoutMs, proposal })
+    const proposal = { type, data: encode(id), done, deadlineMs: nowMs + this.#timeoutMs, sentTerm: null }
+    this.#waiters.set(id, proposal)
     this.#unsent.push(proposal)
     this.#unsentBytes += proposal.data.length
   }
 
-  takeUnsent(): readonly Proposal[] {
+  takeUnsent(): readonly PendingProposal[] {
     const unsent = this.#unsent
     this.#unsent = []
     this.#unsentBytes = 0
@@ -71,9 +73,33 @@ export class Proposals {
   }
 
   /** There was nobody to give them to: they wait for a leader, in front of newer ones. */
-  putBack(proposals: readonly Proposal[]): void {
+  putBack(proposals: readonly PendingProposal[]): void {
     this.#unsent = [...proposals, ...this.#unsent]
     for (const { data } of proposals) this.#unsentBytes += data.length
+  }
+
+  /** Raft took them in `term`: they are in the log of its leader, on their way there, or lost. */
+  sent(proposals: readonly PendingProposal[], term: Term): void {
+    for (const proposal of proposals) proposal.sentTerm = term
+  }
+
+  /**
+   * An entry of `term` was applied, and everything before it. What raft took in an earlier term and is still without a
+   * verdict is in no log that counts, and no leader takes it any more: it is sent again, and has its effect once.
+   */
+  sendLostAgain(term: Term): void {
+    const lost: PendingProposal[] = []
+    for (const proposal of this.#waiters.values()) {
+      if (proposal.sentTerm === null || proposal.sentTerm >= term) continue
+      proposal.sentTerm = null
+      lost.push(proposal)
+    }
+    if (lost.length > 0) this.putBack(lost)
+  }
+
+  /** Another state took the place of entries that were never seen here: what was sent may be in it, or not. */
+  forgetSent(): void {
+    for (const proposal of this.#waiters.values()) proposal.sentTerm = null
   }
 
   settle(applied: readonly Applied[]): void {
@@ -87,11 +113,11 @@ export class Proposals {
   }
 
   expire(nowMs: number): void {
-    const expired = new Set<Proposal>()
+    const expired = new Set<PendingProposal>()
     for (const [id, waiter] of this.#waiters) {
       if (waiter.deadlineMs > nowMs) break
       this.#waiters.delete(id)
-      expired.add(waiter.proposal)
+      expired.add(waiter)
       this.#failed++
       waiter.done(new EtcdError(this.#reasonOf(waiter.deadlineMs - this.#timeoutMs)), null)
     }

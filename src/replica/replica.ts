@@ -15,7 +15,6 @@ import {
   type Input,
   type Message,
   MessageKind,
-  type Proposal,
   type Ready,
   type SnapshotMeta,
 } from '../raft/types.ts'
@@ -124,6 +123,8 @@ export class Replica implements PeerEvents, CoreHandle {
   #term: Term
   /** Index of the newest committed entry handed to apply. */
   #handedOut: Index
+  /** Of the newest entry that was applied in this life. */
+  #appliedTerm: Term = 0
   #installing = false
   /** Term in which this member leads but has not yet applied an entry of its own. */
   #electedTerm: Term | null = null
@@ -433,10 +434,15 @@ export class Replica implements PeerEvents, CoreHandle {
 
   /** Gives raft what has gathered since the last turn. */
   #submit(): void {
-    const accept = (batch: readonly Proposal[]): boolean =>
-      step(this.#raft, { kind: 'propose', proposals: batch }) === 'accepted'
-    if (!this.#handover.isEmpty) this.#handover.passOn(accept)
-    const refused = submitInOrder(this.#proposals.takeUnsent(), accept)
+    if (!this.#handover.isEmpty) {
+      const retry = (message: Message): boolean => step(this.#raft, { kind: 'receive', message }) === 'accepted'
+      this.#handover.retry(this.#raft.term, retry)
+    }
+    const refused = submitInOrder(this.#proposals.takeUnsent(), (batch) => {
+      if (step(this.#raft, { kind: 'propose', proposals: batch }) === 'dropped') return false
+      this.#proposals.sent(batch, this.#raft.term)
+      return true
+    })
     if (refused.length > 0) this.#proposals.putBack(refused)
     const now = this.#clock.nowMs()
     for (let context = this.#reads.nextRound(now); context !== null; context = this.#reads.nextRound(now)) {
@@ -502,6 +508,10 @@ export class Replica implements PeerEvents, CoreHandle {
   #committed(batch: CommittedBatch, applied: readonly Applied[], entries: readonly Entry[]): void {
     const last = entries[entries.length - 1]
     assert(last, 'a commit of at least one entry')
+    if (last.term > this.#appliedTerm) {
+      this.#appliedTerm = last.term
+      this.#proposals.sendLostAgain(last.term)
+    }
     this.#input({ kind: 'applied', index: last.index })
     this.#counts.add(batch.events, applied)
     for (const one of applied) if (one.leaseChanges.length > 0) this.#leases.changed(one.leaseChanges)
@@ -530,6 +540,7 @@ export class Replica implements PeerEvents, CoreHandle {
   #install(meta: SnapshotMeta): void {
     const staged = this.#snapshots.take(meta)
     assert(staged, 'raft installs only a snapshot that has been received')
+    this.#proposals.forgetSent()
     this.#installing = true
     this.#persist.suspend()
     this.#apply.pause(() => {

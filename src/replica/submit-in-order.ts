@@ -6,10 +6,10 @@ import type { Proposal } from '../raft/types.ts'
  *
  * @returns the rest, from the first refused batch on.
  */
-export function submitInOrder(
-  proposals: readonly Proposal[],
-  accept: (batch: readonly Proposal[]) => boolean,
-): readonly Proposal[] {
+export function submitInOrder<P extends Proposal>(
+  proposals: readonly P[],
+  accept: (batch: readonly P[]) => boolean,
+): readonly P[] {
   let from = 0
   while (from < proposals.length) {
     const to = endOfBatch(proposals, from)

@@ -27,8 +27,16 @@ test('what was passed on is not passed on again', () => {
 test('a leader takes proposals of members, not of strangers', () => {
   const raft = makeLeader({ learners: [4] })
   assert.equal(receive(raft, MessageKind.Propose, 9, { proposals }), 'dropped')
-  assert.equal(receive(raft, MessageKind.Propose, 4, { proposals, term: 0 }), 'accepted')
+  assert.equal(receive(raft, MessageKind.Propose, 4, { proposals }), 'accepted')
   assert.equal(raft.log.lastIndex, 2)
+})
+
+test('a leader takes no proposals that were sent in another term: who sent them may have done so again', () => {
+  const raft = makeLeader()
+  const { term } = raft
+  assert.equal(receive(raft, MessageKind.Propose, 2, { proposals, term: term - 1 }), 'dropped')
+  assert.equal(receive(raft, MessageKind.Propose, 2, { proposals, term: term + 1 }), 'dropped')
+  assert.deepEqual([raft.role, raft.term, raft.log.lastIndex], ['leader', term, 1])
 })
 
 test('what is uncommitted is bounded, but one proposal always fits', () => {

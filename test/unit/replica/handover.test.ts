@@ -5,19 +5,15 @@ import { limits } from '../../../src/base/limits.ts'
 import { type Message, MessageKind, type Proposal } from '../../../src/raft/types.ts'
 import { Handover } from '../../../src/replica/handover.ts'
 
-const proposal = (size = 1): Proposal => ({ type: 'normal', data: new Uint8Array(size) })
-const message = (kind: MessageKind, proposals: readonly Proposal[]): Message => ({
-  kind,
-  from: memberId(2n),
-  to: memberId(1n),
-  term: 1,
-  proposals,
-})
+const message = (kind: MessageKind = MessageKind.Propose, bytes = 1, term = 1): Message => {
+  const proposals: readonly Proposal[] = [{ type: 'normal', data: new Uint8Array(bytes) }]
+  return { kind, from: memberId(2n), to: memberId(1n), term, proposals }
+}
 
-function taken(handover: Handover): Proposal[] {
-  const all: Proposal[] = []
-  handover.passOn((batch) => {
-    all.push(...batch)
+function taken(handover: Handover, term = 1): Message[] {
+  const all: Message[] = []
+  handover.retry(term, (one) => {
+    all.push(one)
     return true
   })
   return all
@@ -25,14 +21,14 @@ function taken(handover: Handover): Proposal[] {
 
 test('writes are kept only while leadership is handed over, in order, and taken once', () => {
   const handover = new Handover()
-  const [first, second, late] = [proposal(), proposal(), proposal()]
-  handover.keep(message(MessageKind.Propose, [late]), 0)
+  const [first, second] = [message(), message()]
+  handover.keep(message(), 0)
   assert.ok(handover.isEmpty)
   handover.begin(0, 100)
-  handover.keep(message(MessageKind.Propose, [first]), 50)
-  handover.keep(message(MessageKind.Propose, [second]), 100)
-  handover.keep(message(MessageKind.Append, [late]), 100)
-  handover.keep(message(MessageKind.Propose, [late]), 101)
+  handover.keep(first, 50)
+  handover.keep(second, 200)
+  handover.keep(message(MessageKind.Append), 200)
+  handover.keep(message(), 201)
   assert.deepEqual(taken(handover), [first, second])
   assert.ok(handover.isEmpty)
   assert.deepEqual(taken(handover), [])
@@ -42,19 +38,29 @@ test('no more is kept than a leader takes', () => {
   const handover = new Handover()
   handover.begin(0, 100)
   const half = Math.ceil(limits.raftUncommittedBytesMax / 2)
-  for (let i = 0; i < 3; i++) handover.keep(message(MessageKind.Propose, [proposal(half)]), 0)
-  assert.equal(taken(handover).length, 2)
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < 3; i++) handover.keep(message(MessageKind.Propose, half), 0)
+    assert.equal(taken(handover).length, 2)
+  }
 })
 
-test('what nobody takes yet waits for the next leader, and is forgotten when there is none for long', () => {
+test('what is not taken yet waits, until the hand-over must be over', () => {
   const handover = new Handover()
-  const [first, second] = [proposal(), proposal()]
+  const one = message()
   handover.begin(0, 100)
-  handover.keep(message(MessageKind.Propose, [first, second]), 50)
-  handover.passOn(() => false)
+  handover.keep(one, 50)
+  handover.retry(1, () => false)
   handover.expire(200)
-  assert.deepEqual(taken(handover), [first, second])
-  handover.keep(message(MessageKind.Propose, [first]), 50)
+  assert.deepEqual(taken(handover), [one])
+  handover.keep(one, 50)
   handover.expire(201)
+  assert.ok(handover.isEmpty)
+})
+
+test('when the term is over, who sent the writes has the next leader take them', () => {
+  const handover = new Handover()
+  handover.begin(0, 100)
+  handover.keep(message(), 50)
+  assert.deepEqual(taken(handover, 2), [])
   assert.ok(handover.isEmpty)
 })

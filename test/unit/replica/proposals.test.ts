@@ -95,3 +95,40 @@ test('proposals that are put back go out before newer ones', () => {
     [1, 2],
   )
 })
+
+test('what was sent in a term that is over goes out again, in order and before newer ones', () => {
+  const proposals = new Proposals(self, 1n, 7000, () => 'timeout')
+  const { answers, done } = collect()
+  const add = (byte: number): void => proposals.add('normal', () => Uint8Array.of(byte), 0, done)
+  const unsent = (): (number | undefined)[] => {
+    const taken = proposals.takeUnsent()
+    proposals.putBack(taken)
+    return taken.map(({ data }) => data[0])
+  }
+  for (const byte of [1, 2, 3]) add(byte)
+  proposals.sent(proposals.takeUnsent(), 4)
+  add(4)
+  // Entries of its own term decide nothing: it may still come.
+  proposals.sendLostAgain(4)
+  assert.deepEqual(unsent(), [4])
+  proposals.settle([applied(2n)])
+  proposals.sendLostAgain(5)
+  assert.deepEqual(unsent(), [1, 3, 4])
+  assert.deepEqual(answers, ['revision 2'])
+  // Sent in the new term, it is not lost with the old one.
+  proposals.sent(proposals.takeUnsent(), 5)
+  proposals.sendLostAgain(5)
+  assert.deepEqual(unsent(), [])
+})
+
+test('what may be in a state that took the place of entries is never sent again', () => {
+  const proposals = new Proposals(self, 1n, 7000, () => 'timeout')
+  const { answers, done } = collect()
+  proposals.add('normal', () => emptyBytes, 0, done)
+  proposals.sent(proposals.takeUnsent(), 1)
+  proposals.forgetSent()
+  proposals.sendLostAgain(3)
+  assert.equal(proposals.takeUnsent().length, 0)
+  proposals.expire(7000)
+  assert.deepEqual(answers, ['etcdserver: request timed out'])
+})
