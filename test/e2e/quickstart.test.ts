@@ -5,9 +5,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { freePorts } from '../support/ports.ts'
+import { freePortsInRow } from '../support/ports.ts'
 import { cleanEnvironment, leasehold, run } from '../support/run.ts'
 import { waitFor } from '../support/wait-for.ts'
+
+/** Of three members. */
+const portsMax = 6
 
 const scratch = mkdtempSync(join(tmpdir(), 'leasehold-quickstart-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
@@ -24,7 +27,7 @@ async function quickstart(dir: string, ...args: string[]) {
 
 test('--once runs a command against the cluster, passes its exit code on, and resumes with the data', async () => {
   const dir = join(scratch, 'once')
-  const [basePort] = await freePorts(1)
+  const basePort = await freePortsInRow(portsMax)
   const first = await quickstart(
     dir,
     '--base-port',
@@ -69,7 +72,7 @@ test('--once runs a command against the cluster, passes its exit code on, and re
 
 /** A quickstart in the foreground, ready. */
 async function foreground(dir: string, ...args: string[]): Promise<{ child: ChildProcess; output: () => string }> {
-  const [basePort] = await freePorts(1)
+  const basePort = await freePortsInRow(portsMax)
   const child = spawn(leasehold, ['quickstart', '--dir', dir, '--base-port', String(basePort), ...args], {
     cwd: scratch,
     env: cleanEnvironment,

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 
 /** Below what the system hands out for outgoing connections, so that those do not take a port between check and use. */
@@ -6,29 +7,41 @@ const lowest = 12_000
 const highest = 31_000
 
 /**
- * Test files that run at the same time each have a share of the ports: one that a member has left while it is down must
- * not go to another's. Node counts the places for files from 1.
+ * Ports of 127.0.0.1 that were free a moment ago and that nobody else who asks here gets while this process lives: one that a
+ * member has left while it is down must not go to a test that runs at the same time.
  */
-const shares = 8
-const place = process.env.NODE_TEST_WORKER_ID
-const share = Math.floor((highest - lowest) / shares)
-const [from, to] =
-  place === undefined
-    ? [lowest, highest]
-    : [lowest + (Number(place) % shares) * share, lowest + ((Number(place) % shares) + 1) * share]
-
-const given = new Set<number>()
-
-/** Ports of 127.0.0.1 that were free a moment ago and that no other call in this process gets. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {
-    const port = randomInt(from, to)
-    if (given.has(port) || !(await isFree(port))) continue
-    given.add(port)
-    ports.push(port)
+    const port = randomInt(lowest, highest)
+    if (await isOurs(port)) ports.push(port)
   }
   return ports
+}
+
+/** The first of `count` such ports, one after the other. */
+export async function freePortsInRow(count: number): Promise<number> {
+  for (;;) {
+    const first = randomInt(lowest, highest - count)
+    let ours = 0
+    while (ours < count && (await isOurs(first + ours))) ours++
+    if (ours === count) return first
+  }
+}
+
+const isOurs = async (port: number): Promise<boolean> => (await isReserved(port)) && (await isFree(port))
+
+/** The UDP port of the same number stands for it: nobody here uses that, and it is given back when this process ends. */
+function isReserved(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4')
+    socket.once('error', () => {
+      socket.close()
+      resolve(false)
+    })
+    socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
+    socket.unref()
+  })
 }
 
 function isFree(port: number): Promise<boolean> {
