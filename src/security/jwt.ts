@@ -24,6 +24,8 @@ export interface JwtClaims {
 /** No token is taken for longer than this, whoever issued it. */
 const lifetimeMsMax = 24 * 60 * 60 * 1000
 const clockToleranceMs = 60_000
+/** Long enough to be looked at, however busy the machine is; the lifetime of a user's token may be a second. */
+const selfTestMs = 60 * 60 * 1000
 /** Where what nobody sent has its turn. */
 const ours = 'ours'
 
@@ -59,7 +61,7 @@ export class Jwt {
       if (problem !== null) throw new JwtKeyError(`${file}: ${problem}`)
     }
     const jwt = new Jwt(config, publicKey, privateKey)
-    const token = await jwt.sign('self-test', 1)
+    const token = await jwt.#issue('self-test', 1, selfTestMs)
     if (token !== null && (await jwt.verify(token)) === null) {
       throw new JwtKeyError(`${publicKeyFile} is not the public key of ${privateKeyFile}`)
     }
@@ -67,14 +69,19 @@ export class Jwt {
   }
 
   /** @returns null if there is only a key to verify with. */
-  async sign(username: string, revision: number): Promise<string | null> {
+  sign(username: string, revision: number): Promise<string | null> {
+    return this.#issue(username, revision, this.#ttlMs)
+  }
+
+  async #issue(username: string, revision: number, lifetimeMs: number): Promise<string | null> {
     const privateKey = this.#privateKey
     if (privateKey === null) return null
-    const now = Math.floor(Date.now() / 1000)
+    const nowMs = Date.now()
     const token = new SignJWT({ username, revision })
       .setProtectedHeader({ alg: this.#algorithm, typ: 'JWT' })
-      .setIssuedAt(now)
-      .setExpirationTime(now + Math.floor(this.#ttlMs / 1000))
+      .setIssuedAt(Math.floor(nowMs / 1000))
+      // Up to a second more, as in etcd: rounded down, a token for a second could have ended when it is first shown.
+      .setExpirationTime(Math.ceil((nowMs + lifetimeMs) / 1000))
     return this.#turns.run(ours, () => token.sign(privateKey))
   }
 

@@ -63,6 +63,23 @@ for (const algorithm of jwtAlgorithms) {
   })
 }
 
+test('a token lives for the whole time that it should, if that is a second, too', async (t) => {
+  const jwt = await open('RS256', keysOf('RS256'), 1)
+  t.mock.timers.enable({ apis: ['Date'], now: 1_900_000_000_900 })
+  const token = await jwt.sign('ann', 7)
+  t.mock.timers.tick(999)
+  assert.equal((await jwt.verify(token!))?.username, 'ann')
+  t.mock.timers.tick(1001)
+  assert.equal(await jwt.verify(token!), null)
+})
+
+test('two keys are a pair although more time passes while they are tried than tokens live', async (t) => {
+  const now = Date.now
+  // What is signed is looked at two seconds later.
+  t.mock.method(Date, 'now', () => now() - 2000)
+  await open('RS256', keysOf('RS256'), 1)
+})
+
 const now = Math.floor(Date.now() / 1000)
 const good = { username: 'ann', revision: 7, exp: now + 300 }
 const signed = (claims: object, key: KeyObject = rsa.privateKey, alg = 'RS256'): Promise<string> =>
