@@ -80,18 +80,25 @@ async function run(config: MemberConfig, log: Log, stopOnStdinClose: boolean): P
   return 0
 }
 
+/**
+ * Who wants the process to end at once repeats the signal. Twice in one moment is one order: timeout(1) and npm pass on what the
+ * whole process group, and so this process, has got already.
+ */
+const sameOrderMsMax = 500
+
 /** Resolves with what asked for the stop. A second signal ends the process at once, as a shell expects. */
 function stopSignal(log: Log, onStdinClose: boolean): Promise<string> {
   return new Promise((resolve) => {
-    let asked = false
+    let askedMs: number | null = null
     const on = (signal: 'SIGTERM' | 'SIGINT', exitCode: number) =>
       process.on(signal, () => {
-        if (asked) {
+        if (askedMs === null) {
+          askedMs = performance.now()
+          resolve(signal)
+        } else if (performance.now() - askedMs > sameOrderMsMax) {
           log.warn('second signal: exiting without a clean stop', { signal })
           process.exit(exitCode)
         }
-        asked = true
-        resolve(signal)
       })
     on('SIGINT', 130)
     on('SIGTERM', 143)

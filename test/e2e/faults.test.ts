@@ -195,9 +195,16 @@ test('a member that a full disk has stopped starts again, in the room that its l
   }
 })
 
-test('a member stops by itself when its parent, at the other end of its standard input, is gone', async () => {
+test('a member stops cleanly when the signal comes twice in one moment, and when its parent at the other end of its standard input is gone', async () => {
   await using cluster = await TestCluster.start({ size: 1 })
   const [member] = cluster.members as [TestMember]
+  // As from timeout(1), which sends it to its child and then to all of the group.
+  member.signal('SIGTERM')
+  await sleep(20)
+  member.signal('SIGTERM')
+  assert.equal(await member.exited(), 0)
+  member.start()
+  await cluster.waitUntilServing()
   member.closeStdin()
   assert.equal(await member.exited(), 0)
 })
