@@ -22,6 +22,7 @@ import { makeOwnCertificates, startRenewer } from './own-certificates.ts'
 import { createPeers, type PeerMembers } from './peer/peers.ts'
 import { RoundTrips } from './peer/round-trips.ts'
 import { handOverLeadership } from './replica/hand-over-leadership.ts'
+import { publishMember } from './replica/membership.ts'
 import type { Clock, StateStore } from './replica/ports.ts'
 import { Replica } from './replica/replica.ts'
 import { requireFreeAddress } from './security/free-address.ts'
@@ -336,7 +337,7 @@ function announce(config: MemberConfig, replica: Replica, self: MemberId, log: L
     is_learner: false,
   }
   const publish = (): void =>
-    replica.publish(record, (error) => {
+    publishMember(replica, record, (error) => {
       if (error instanceof EtcdError && error.reason === 'stopped') return
       if (error) {
         log.warn('could not publish local member, trying again', { error: error.message })

@@ -1,5 +1,5 @@
 import type { LeaseChange } from '../apply/outcome.ts'
-import { type LeaseId, leaseId, type MemberId, noMember } from '../base/ids.ts'
+import { type LeaseId, leaseId, type MemberId, noMember, type Term } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
 import { EtcdError } from '../errors.ts'
 import { checkpointed, checkpointsDue, clearing } from '../lease/checkpoints.ts'
@@ -63,6 +63,9 @@ export class LeaseKeeper {
   readonly #waits = new LeaseWaits()
   /** Questions that are on their way to a leader, and what gives them up. */
   readonly #asked = new Map<(error: Error | null) => void, MemberId>()
+  /** In which this member leads; null: it does not. */
+  #term: Term | null = null
+  #expired = 0
   /** Counts the times in office, to tell a callback of an earlier one. */
   #office = 0
   #state: 'out' | 'entering' | 'primary' = 'out'
@@ -83,7 +86,19 @@ export class LeaseKeeper {
     })
   }
 
-  takeOffice(): void {
+  /** @param term in which this member leads now; null: it does not. */
+  leads(term: Term | null): void {
+    if (term === this.#term) return
+    this.#term = term
+    this.#leaveOffice()
+  }
+
+  /** @param term of an entry that has been applied here. */
+  applied(term: Term): void {
+    if (term === this.#term && this.#state === 'out') this.#takeOffice()
+  }
+
+  #takeOffice(): void {
     this.#office++
     this.#state = 'entering'
     demote(this.#lessor)
@@ -104,15 +119,16 @@ export class LeaseKeeper {
     this.#questions.retry()
   }
 
-  leaveOffice(): void {
+  #leaveOffice(): void {
     if (this.#state === 'out') return
     this.#state = 'out'
     demote(this.#lessor)
     this.#waits.failAll(new EtcdError('leaderChanged'))
   }
 
-  get inOffice(): boolean {
-    return this.#state !== 'out'
+  /** Revocations that this member has proposed because the time was up. */
+  get expired(): number {
+    return this.#expired
   }
 
   get #isPrimary(): boolean {
@@ -249,6 +265,7 @@ export class LeaseKeeper {
   #revokeDue(nowMs: number): void {
     for (const id of due(this.#lessor, nowMs)) {
       if (!this.#ports.propose(Command_Kind.LEASE_REVOKE, LeaseRevokeRequest.encode({ ID: id }).finish())) break
+      this.#expired++
     }
   }
 

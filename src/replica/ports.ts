@@ -4,6 +4,7 @@
  * it likes, and the replica never runs inside itself.
  */
 import type { Index, MemberId } from '../base/ids.ts'
+import type { Log } from '../base/log.ts'
 import type { ReadView, WriteView } from '../mvcc/view.ts'
 import type { Entry, EntryId, HardState, Message, SnapshotMeta } from '../raft/types.ts'
 
@@ -111,6 +112,18 @@ export interface Clock {
   after(ms: number, callback: () => void): { cancel(): void }
   /** Runs `callback` when the current turn's inputs have been gathered (setImmediate). */
   soon(callback: () => void): void
+}
+
+export interface ReplicaPorts {
+  readonly log: LogStore
+  readonly state: StateStore
+  readonly peers: Peers
+  readonly clock: Clock
+  readonly report: Log
+  /** The member set in the state may have changed. */
+  membersChanged?(): void
+  /** The replica has stopped for good: storage failed, or an invariant is broken. */
+  failed(error: Error): void
 }
 
 export type { SnapshotMeta }

@@ -27,6 +27,8 @@ export class Proposals {
   #unsent: PendingProposal[] = []
   #unsentBytes = 0
   #nextId: bigint
+  /** Of the newest entry that was applied in this life. */
+  #appliedTerm: Term = 0
   /** Got no verdict in time. */
   #failed = 0
 
@@ -88,6 +90,8 @@ export class Proposals {
    * verdict is in no log that counts, and no leader takes it any more: it is sent again, and has its effect once.
    */
   sendLostAgain(term: Term): void {
+    if (term <= this.#appliedTerm) return
+    this.#appliedTerm = term
     const lost: PendingProposal[] = []
     for (const proposal of this.#waiters.values()) {
       if (proposal.sentTerm === null || proposal.sentTerm >= term) continue

@@ -11,7 +11,7 @@ export interface Recovery extends Pick<RaftOptions, 'log' | 'hardState'> {
 
 /**
  * The recovered log and hard state as seen from the state. A state that is ahead of its log, or of another history, was
- * installed from a snapshot just before the process died (see `Replica`'s install): the log then begins after it.
+ * installed from a snapshot just before the process died (`SnapshotInstall`): the log then begins after it.
  */
 export function recover(recovered: RecoveredLog, applied: EntryId): Recovery {
   const { start, entries, hardState } = recovered

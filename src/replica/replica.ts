@@ -1,91 +1,36 @@
 import type { Applied } from '../apply/apply.ts'
 import type { CommittedBatch } from '../apply/outcome.ts'
-import { anonymous, type Caller, callerFields, memberCaller } from '../auth/caller.ts'
+import { anonymous, type Caller, memberCaller } from '../auth/caller.ts'
 import { assert, InvariantError } from '../base/assert.ts'
-import { formatId, type Index, type LeaseId, type MemberId, noMember, type Revision, type Term } from '../base/ids.ts'
+import { type Index, type LeaseId, type MemberId, noMember, type Revision, type Term } from '../base/ids.ts'
 import { limits } from '../base/limits.ts'
-import type { Log } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
-import { EtcdError, type EtcdErrorReason } from '../errors.ts'
-import { getApplied, getConfState } from '../mvcc/meta.ts'
-import { createRaft, hasReady, type Raft, type RaftStatus, raftStatus, step, takeReady } from '../raft/index.ts'
-import {
-  type Entry,
-  type EntryId,
-  type Input,
-  type Message,
-  MessageKind,
-  type Ready,
-  type SnapshotMeta,
-} from '../raft/types.ts'
+import { EtcdError } from '../errors.ts'
+import { hasReady, type Raft, type RaftStatus, raftStatus, step, takeReady } from '../raft/index.ts'
+import { type Entry, type Input, type Message, MessageKind, type Proposal, type Ready } from '../raft/types.ts'
 import type { LeaseTimes, MemberInfo, MemberStatus, WriteKind } from '../service/member.ts'
 import type { CoreHandle } from '../threads/core-handle.ts'
-import { encodeCommand } from '../wire/command.ts'
-import { Command_Kind, ConfChange, type ConfChange_Type, MemberRecord } from '../wire/gen/internal.ts'
+import type { Command_Kind } from '../wire/gen/internal.ts'
 import { CompactionRequest } from '../wire/gen/rpc.ts'
-import { ApplyStage, type CompactionPace } from './apply-stage.ts'
+import { ApplyStage } from './apply-stage.ts'
 import { bestSuccessor } from './best-successor.ts'
 import { AppliedCounts, type ReplicaCounts } from './counts.ts'
 import { Handover } from './handover.ts'
+import { LeaderChanges, type LeaderListener } from './leader-changes.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { LogWindow } from './log-window.ts'
 import { PersistStage } from './persist-stage.ts'
-import type {
-  Clock,
-  LogStore,
-  PeerCallDone,
-  PeerEvents,
-  PeerMethod,
-  Peers,
-  RecoveredLog,
-  SnapshotSink,
-  StagedState,
-  StateStore,
-} from './ports.ts'
+import type { Clock, PeerCallDone, PeerEvents, PeerMethod, ReplicaPorts, SnapshotSink, StagedState } from './ports.ts'
+import { commandData, commandKinds } from './proposal-data.ts'
 import { type OutcomeDone, Proposals } from './proposals.ts'
 import { type BarrierDone, ReadBarriers } from './read-barriers.ts'
-import { recover } from './recovery.ts'
+import type { ReplicaOptions } from './replica-options.ts'
+import { SnapshotInstall } from './snapshot-install.ts'
 import { Snapshots } from './snapshots.ts'
+import { startRaft } from './start-raft.ts'
 import { StateWaits } from './state-waits.ts'
 import { submitInOrder } from './submit-in-order.ts'
-import { timeoutReason } from './timeout-reason.ts'
 import { WakingClock } from './waking-clock.ts'
-
-export interface ReplicaOptions {
-  readonly info: MemberInfo
-  readonly electionTicks: number
-  readonly preVote: boolean
-  /** Seeds election timeouts and proposal ids; differs at each start of the process. */
-  readonly seed: number
-  readonly recovered: RecoveredLog
-  /** Applied entries kept in memory for followers that lag. */
-  readonly logKeepEntries?: number
-  /** How far the log may be wrong about a lease's remaining time; null: it says nothing of it. */
-  readonly leaseCheckpointMs?: number | null
-  readonly compaction?: CompactionPace
-}
-
-export interface ReplicaPorts {
-  readonly log: LogStore
-  readonly state: StateStore
-  readonly peers: Peers
-  readonly clock: Clock
-  readonly report: Log
-  /** The member set in the state may have changed. */
-  membersChanged?(): void
-  /** The replica has stopped for good: storage failed, or an invariant is broken. */
-  failed(error: Error): void
-}
-
-const commandKinds: Record<WriteKind, Command_Kind> = {
-  put: Command_Kind.PUT,
-  deleteRange: Command_Kind.DELETE_RANGE,
-  txn: Command_Kind.TXN,
-  compact: Command_Kind.COMPACT,
-  leaseGrant: Command_Kind.LEASE_GRANT,
-  leaseRevoke: Command_Kind.LEASE_REVOKE,
-  auth: Command_Kind.AUTH,
-}
 
 const requestTimeoutBaseMs = 5000
 const readRetryMs = 500
@@ -99,7 +44,6 @@ export class Replica implements PeerEvents, CoreHandle {
   readonly info: MemberInfo
   readonly #ports: ReplicaPorts
   readonly #clock: Clock
-  readonly #report: Log
   readonly #raft: Raft
   readonly #persist: PersistStage
   readonly #apply: ApplyStage
@@ -107,59 +51,36 @@ export class Replica implements PeerEvents, CoreHandle {
   readonly #reads: ReadBarriers
   readonly #leases: LeaseKeeper
   readonly #snapshots: Snapshots
+  readonly #install: SnapshotInstall
   readonly #window: LogWindow
+  readonly #leaderChanges: LeaderChanges
   readonly #handover = new Handover()
   readonly #waits = new StateWaits()
   readonly #counts = new AppliedCounts()
   readonly #committedListeners = new Set<(batch: CommittedBatch) => void>()
-  readonly #leaderListeners = new Set<(leader: MemberId, term: Term) => void>()
   #pumpScheduled = false
   #failed: Error | null = null
   #leader: MemberId = noMember
-  #leaderChanges = 0
-  #leasesExpired = 0
-  /** When the newest leader appeared. */
-  #electedMs: number | null = null
   #term: Term
   /** Index of the newest committed entry handed to apply. */
   #handedOut: Index
-  /** Of the newest entry that was applied in this life. */
-  #appliedTerm: Term = 0
-  #installing = false
-  /** Term in which this member leads but has not yet applied an entry of its own. */
-  #electedTerm: Term | null = null
 
   constructor(options: ReplicaOptions, ports: ReplicaPorts) {
-    const { info, recovered } = options
+    const { info } = options
     this.info = info
     this.#ports = ports
     this.#clock = ports.clock
-    this.#report = ports.report
     const random = seededRandom(options.seed)
-    const { applied, confState } = ports.state.read((view) => ({
-      applied: getApplied(view),
-      confState: getConfState(view),
-    }))
-    const { log, hardState, mustReset } = recover(recovered, applied)
-    this.#raft = createRaft({
-      id: info.memberId,
-      electionTicks: options.electionTicks,
-      heartbeatTicks: 1,
-      preVote: options.preVote,
-      random,
-      messageBytesMax: limits.raftMessageBytesMax,
-      inflightMax: limits.raftInflightMax,
-      uncommittedBytesMax: limits.raftUncommittedBytesMax,
-      hardState,
-      confState,
-      applied: applied.index,
-      log,
-    })
+    const { raft, hardState, known, applied, mustReset } = startRaft(options, ports.state, random)
+    this.#raft = raft
     this.#term = hardState.term
     this.#handedOut = applied.index
+    this.#leaderChanges = new LeaderChanges(info, ports.clock, ports.report)
     const timeoutMs = requestTimeoutBaseMs + 2 * info.electionTimeoutMs
     const firstId = (): bigint => (BigInt(random.below(0x7fffffff)) << 32n) | 1n
-    this.#proposals = new Proposals(info.memberId, firstId(), timeoutMs, (startMs) => this.#timeoutReason(startMs))
+    this.#proposals = new Proposals(info.memberId, firstId(), timeoutMs, (startMs) =>
+      this.#leaderChanges.timeoutReason(startMs, raftStatus(raft).confState.voters, ports.peers),
+    )
     this.#reads = new ReadBarriers(firstId(), timeoutMs, readRetryMs)
     this.#persist = new PersistStage(ports.log, hardState, {
       persisted: (last) => this.#input({ kind: 'persisted', last }, 'now'),
@@ -178,11 +99,8 @@ export class Replica implements PeerEvents, CoreHandle {
       },
       options.compaction,
     )
-    this.#snapshots = new Snapshots(ports, {
-      reported: (to, ok) => this.#input({ kind: 'snapshotReport', to, ok }),
-    })
-    // The rest of what was recovered comes once it is committed.
-    const known = log.entries.slice(0, applied.index - log.start.index)
+    this.#snapshots = new Snapshots(ports, { reported: (to, ok) => this.#input({ kind: 'snapshotReport', to, ok }) })
+    this.#install = new SnapshotInstall(this.#persist, this.#apply, (error) => this.#fail(error))
     this.#window = new LogWindow(ports.state, ports.log, options.logKeepEntries ?? limits.logKeepEntries, known, {
       compactLog: (index) => this.#input({ kind: 'compactLog', index }),
       failed: (error) => this.#fail(error),
@@ -202,52 +120,29 @@ export class Replica implements PeerEvents, CoreHandle {
       },
       { extendMs: info.electionTimeoutMs, timeoutMs, checkpointMs: options.leaseCheckpointMs ?? null },
     )
-    if (mustReset) this.#finishInstall(applied)
+    if (mustReset) this.#install.finish(applied, () => this.#schedulePump())
     this.#schedulePump()
   }
 
   // --- what the serving side asks -------------------------------------------------------------------------------
 
   propose(kind: WriteKind, request: Uint8Array, done: OutcomeDone, caller: Caller = anonymous): void {
-    if (this.#refuse((error) => done(error, null))) return
-    const answered = kind === 'compact' && CompactionRequest.decode(request).physical ? this.#whenCompacted(done) : done
-    const encode = (id: bigint): Uint8Array => this.#command(commandKinds[kind], request, id, caller)
-    this.#proposals.add('normal', encode, this.#clock.nowMs(), answered)
+    if (this.#refuse(done)) return
+    const isPhysical = kind === 'compact' && CompactionRequest.decode(request).physical
+    const encode = (id: bigint): Uint8Array => commandData(id, this.info.memberId, commandKinds[kind], request, caller)
+    this.#proposals.add('normal', encode, this.#clock.nowMs(), isPhysical ? this.#waits.onceCompacted(done) : done)
     this.#schedulePump()
   }
 
-  /** Proposes one membership change; the outcome says whether it was accepted. */
-  proposeConfChange(
-    change: { readonly type: ConfChange_Type; readonly memberId: MemberId; readonly member?: MemberRecord },
-    done: OutcomeDone,
-  ): void {
-    if (this.#refuse((error) => done(error, null))) return
-    const encode = (id: bigint): Uint8Array =>
-      ConfChange.encode({
-        proposal_id: id,
-        proposer_id: this.info.memberId,
-        type: change.type,
-        member_id: change.memberId,
-        member: change.member,
-      }).finish()
-    this.#proposals.add('confChange', encode, this.#clock.nowMs(), done)
-    this.#schedulePump()
-  }
-
-  /** Tells the cluster this member's name and client URLs. */
-  publish(record: MemberRecord, done: OutcomeDone): void {
-    if (this.#refuse((error) => done(error, null))) return
-    const request = MemberRecord.encode(record).finish()
-    const encode = (id: bigint): Uint8Array => this.#command(Command_Kind.PUBLISH_MEMBER, request, id, memberCaller)
-    this.#proposals.add('normal', encode, this.#clock.nowMs(), done)
+  /** What no client asks for (`membership.ts`). @param encode makes the entry's data for the id that it is given. */
+  proposeEntry(type: Proposal['type'], encode: (id: bigint) => Uint8Array, done: OutcomeDone): void {
+    if (this.#refuse(done)) return
+    this.#proposals.add(type, encode, this.#clock.nowMs(), done)
     this.#schedulePump()
   }
 
   readBarrier(done: BarrierDone): void {
-    if (this.#failed) {
-      this.#clock.soon(() => done(new EtcdError('stopped'), 0))
-      return
-    }
+    if (this.#failed) return this.#clock.soon(() => done(new EtcdError('stopped'), 0))
     this.#persist.disturb()
     this.#reads.add(this.#clock.nowMs(), done)
     this.#schedulePump()
@@ -276,16 +171,7 @@ export class Replica implements PeerEvents, CoreHandle {
       return this.#clock.soon(() => done(new EtcdError('badLeaderTransferee')))
     }
     this.#handover.begin(this.#clock.nowMs(), this.info.electionTimeoutMs)
-    const stopListening = this.onLeader((leader) => {
-      if (leader === this.info.memberId || leader === noMember) return
-      stopListening()
-      late.cancel()
-      done(null)
-    })
-    const late = this.#clock.after(this.info.electionTimeoutMs, () => {
-      stopListening()
-      done(new EtcdError('timeoutLeaderFailure'))
-    })
+    this.#leaderChanges.untilAnotherLeads(done)
   }
 
   status(): MemberStatus {
@@ -303,19 +189,15 @@ export class Replica implements PeerEvents, CoreHandle {
   }
 
   counts(): ReplicaCounts {
-    const { puts, deletes, leasesGranted, leasesRevoked } = this.#counts
     return {
-      leaderChanges: this.#leaderChanges,
+      leaderChanges: this.#leaderChanges.count,
       proposalsPending: this.#proposals.pending,
       proposalsFailed: this.#proposals.failed,
       slowReadRounds: this.#reads.slowRounds,
       readsFailed: this.#reads.failed,
-      puts,
-      deletes,
-      leasesGranted,
-      leasesRevoked,
-      leasesExpired: this.#leasesExpired,
-      installing: this.#installing,
+      ...this.#counts,
+      leasesExpired: this.#leases.expired,
+      installing: this.#install.isRunning,
     }
   }
 
@@ -341,9 +223,8 @@ export class Replica implements PeerEvents, CoreHandle {
     return () => this.#committedListeners.delete(listener)
   }
 
-  onLeader(listener: (leader: MemberId, term: Term) => void): () => void {
-    this.#leaderListeners.add(listener)
-    return () => this.#leaderListeners.delete(listener)
+  onLeader(listener: LeaderListener): () => void {
+    return this.#leaderChanges.listen(listener)
   }
 
   // --- what time and the other members bring ----------------------------------------------------------------------
@@ -367,16 +248,16 @@ export class Replica implements PeerEvents, CoreHandle {
   }
 
   acceptSnapshot(message: Message): SnapshotSink | null {
-    if (this.#failed || this.#installing) return null
+    if (this.#failed || this.#install.isRunning) return null
     return this.#snapshots.accept(message, this.raftStatus().commit)
   }
 
   receiveSnapshot(message: Message, staged: StagedState): void {
-    if (this.#failed || this.#installing) return staged.discard()
+    if (this.#failed || this.#install.isRunning) return staged.discard()
     if (!this.#snapshots.received(message, staged)) return
     this.#input({ kind: 'receive', message }, 'now')
     // Still here after raft has spoken: it was not wanted.
-    if (!this.#installing) this.#snapshots.discard()
+    if (!this.#install.isRunning) this.#snapshots.discard()
   }
 
   unreachable(member: MemberId): void {
@@ -427,7 +308,7 @@ export class Replica implements PeerEvents, CoreHandle {
     if (this.#failed) return
     this.#submit()
     while (hasReady(this.#raft)) this.#handle(takeReady(this.#raft))
-    if (this.#installing) return
+    if (this.#install.isRunning) return
     this.#persist.run()
     this.#apply.run()
   }
@@ -455,7 +336,7 @@ export class Replica implements PeerEvents, CoreHandle {
   #handle(ready: Ready): void {
     if (ready.soft) this.#leaderMoved(ready.soft)
     this.#send(ready.messages)
-    if (ready.snapshot) this.#install(ready.snapshot)
+    if (ready.snapshot) this.#installSnapshot(ready.snapshot)
     this.#persist.enqueue(ready)
     const last = ready.committed[ready.committed.length - 1]
     if (last) {
@@ -468,50 +349,27 @@ export class Replica implements PeerEvents, CoreHandle {
 
   #send(messages: readonly Message[]): void {
     if (messages.length === 0) return
-    if (!messages.some((message) => message.kind === MessageKind.Snapshot)) return this.#ports.peers.send(messages)
-    const others: Message[] = []
-    for (const message of messages) {
-      if (message.kind === MessageKind.Snapshot) this.#snapshots.send(message)
-      else others.push(message)
-    }
-    if (others.length > 0) this.#ports.peers.send(others)
+    if (messages.some((message) => message.kind === MessageKind.Snapshot)) this.#snapshots.sendWith(messages)
+    else this.#ports.peers.send(messages)
   }
 
   #leaderMoved({ role, leader, term }: NonNullable<Ready['soft']>): void {
-    const changed = leader !== this.#leader || term !== this.#term
-    if (leader !== this.#leader) {
-      this.#reads.retryAll()
-      const fields = { member: formatId(this.info.memberId), leader: formatId(leader), term }
-      if (leader === noMember) this.#report.info('lost leader', fields)
-      else {
-        this.#electedMs = this.#clock.nowMs()
-        this.#leaderChanges++
-        this.#report.info('raft leader elected', fields)
-      }
-    }
-    if (role === 'leader') {
-      if (this.#electedTerm !== term && !(this.#leases.inOffice && this.#term === term)) {
-        this.#leases.leaveOffice()
-        this.#electedTerm = term
-      }
-    } else {
-      this.#electedTerm = null
-      this.#leases.leaveOffice()
-    }
+    const isOther = leader !== this.#leader
+    const isChange = isOther || term !== this.#term
+    if (isOther) this.#reads.retryAll()
+    this.#leases.leads(role === 'leader' ? term : null)
     this.#leader = leader
     this.#term = term
-    if (changed) for (const listener of [...this.#leaderListeners]) listener(leader, term)
+    if (!isChange) return
+    this.#leaderChanges.tell(leader, term)
     // What waited for a leader need not wait for the next tick.
-    if (changed && leader !== noMember) this.#schedulePump()
+    if (leader !== noMember) this.#schedulePump()
   }
 
   #committed(batch: CommittedBatch, applied: readonly Applied[], entries: readonly Entry[]): void {
     const last = entries[entries.length - 1]
     assert(last, 'a commit of at least one entry')
-    if (last.term > this.#appliedTerm) {
-      this.#appliedTerm = last.term
-      this.#proposals.sendLostAgain(last.term)
-    }
+    this.#proposals.sendLostAgain(last.term)
     this.#input({ kind: 'applied', index: last.index })
     this.#counts.add(batch.events, applied)
     for (const one of applied) if (one.leaseChanges.length > 0) this.#leases.changed(one.leaseChanges)
@@ -521,10 +379,7 @@ export class Replica implements PeerEvents, CoreHandle {
       this.#input({ kind: 'confChangeApplied', change: accepted })
       this.#ports.membersChanged?.()
     }
-    if (this.#electedTerm !== null && last.term === this.#electedTerm) {
-      this.#electedTerm = null
-      this.#leases.takeOffice()
-    }
+    this.#leases.applied(last.term)
     this.#published(batch)
   }
 
@@ -533,58 +388,28 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#waits.applied(batch.appliedIndex)
   }
 
-  /**
-   * Replaces state and log by a received snapshot. State first: if the process dies between the two, the state's
-   * applied position is beyond the log's end, and the next start finishes the install.
-   */
-  #install(meta: SnapshotMeta): void {
+  #installSnapshot(meta: NonNullable<Ready['snapshot']>): void {
     const staged = this.#snapshots.take(meta)
     assert(staged, 'raft installs only a snapshot that has been received')
     this.#proposals.forgetSent()
-    this.#installing = true
-    this.#persist.suspend()
-    this.#apply.pause(() => {
-      staged.install((error) => {
-        if (error) return this.#fail(error)
-        if (this.#failed) return
-        this.#persist.reset(meta, () => {
-          this.#installing = false
-          this.#handedOut = meta.index
-          this.#window.reset(meta.index)
-          this.#report.info('installed database snapshot', { index: meta.index, term: meta.term })
-          const batch = this.#apply.resume()
-          this.#input({ kind: 'snapshotInstalled', snapshot: meta })
-          this.#ports.membersChanged?.()
-          this.#published(batch)
-          this.#schedulePump()
-        })
-      })
-    })
-  }
-
-  /** The process died after the state was replaced and before the log was: what the log holds is void. */
-  #finishInstall(applied: EntryId): void {
-    this.#installing = true
-    this.#persist.suspend()
-    this.#persist.reset(applied, () => {
-      this.#installing = false
+    this.#install.run(meta, staged, (replaced) => {
+      this.#handedOut = meta.index
+      this.#window.reset(meta.index)
+      this.#ports.report.info('installed database snapshot', { index: meta.index, term: meta.term })
+      this.#input({ kind: 'snapshotInstalled', snapshot: meta })
+      this.#ports.membersChanged?.()
+      this.#published(replaced)
       this.#schedulePump()
     })
   }
 
   // --- small parts --------------------------------------------------------------------------------------------------
 
-  #command(kind: Command_Kind, request: Uint8Array, id: bigint, caller: Caller): Uint8Array {
-    return encodeCommand(id, this.info.memberId, kind, request, callerFields(caller))
-  }
-
   /** What the leader has to say by itself; nobody waits for its answer. Never forwarded to another leader. */
   #proposeAsLeader(kind: Command_Kind, request: Uint8Array): boolean {
     if (this.#leader !== this.info.memberId) return false
-    const data = this.#command(kind, request, 0n, memberCaller)
-    const isAccepted = this.#input({ kind: 'propose', proposals: [{ type: 'normal', data }] }) === 'accepted'
-    if (isAccepted && kind === Command_Kind.LEASE_REVOKE) this.#leasesExpired++
-    return isAccepted
+    const data = commandData(0n, this.info.memberId, kind, request, memberCaller)
+    return this.#input({ kind: 'propose', proposals: [{ type: 'normal', data }] }) === 'accepted'
   }
 
   /** Calls back when this state shows everything acknowledged before the call, and this member is part of a quorum. */
@@ -596,30 +421,11 @@ export class Replica implements PeerEvents, CoreHandle {
     })
   }
 
-  #whenCompacted(done: OutcomeDone): OutcomeDone {
-    return (error, outcome) => {
-      if (error || !outcome?.ok) done(error, outcome)
-      else this.#waits.untilCompacted((failure) => done(failure, failure ? null : outcome))
-    }
-  }
-
-  #timeoutReason(startMs: number): EtcdErrorReason {
-    return timeoutReason(startMs, {
-      self: this.info.memberId,
-      voters: this.raftStatus().confState.voters,
-      leader: this.#leader,
-      electedMs: this.#electedMs,
-      electionTimeoutMs: this.info.electionTimeoutMs,
-      nowMs: this.#clock.nowMs(),
-      connectedMs: (member) => this.#ports.peers.connectedMs(member),
-    })
-  }
-
-  #refuse(done: (error: Error) => void): boolean {
+  #refuse(done: OutcomeDone): boolean {
     const backlog = this.#handedOut - this.#apply.appliedIndex > limits.unappliedEntriesMax
     const tooMuchUnsent = this.#proposals.unsentBytes > limits.raftUncommittedBytesMax
     if (!this.#failed && !backlog && !tooMuchUnsent) return false
-    this.#clock.soon(() => done(new EtcdError(this.#failed ? 'stopped' : 'tooManyRequests')))
+    this.#clock.soon(() => done(new EtcdError(this.#failed ? 'stopped' : 'tooManyRequests'), null))
     return true
   }
 
@@ -634,6 +440,7 @@ export class Replica implements PeerEvents, CoreHandle {
     this.#failed = error
     this.#persist.stop()
     this.#apply.stop()
+    this.#install.stop()
     const stopped = new EtcdError('stopped', { cause: error })
     this.#proposals.failAll(stopped)
     this.#reads.failAll(stopped)

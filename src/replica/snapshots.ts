@@ -2,7 +2,7 @@ import type { MemberId } from '../base/ids.ts'
 import { formatId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { getApplied, getConfState } from '../mvcc/meta.ts'
-import type { Message, SnapshotMeta } from '../raft/types.ts'
+import { type Message, MessageKind, type SnapshotMeta } from '../raft/types.ts'
 import type { Clock, Peers, SnapshotSink, StagedState, StateStore } from './ports.ts'
 
 /** Until a snapshot that a member could not take is offered to it again. */
@@ -59,6 +59,16 @@ export class Snapshots {
       if (error) this.#clock.after(retryMs, report)
       else report()
     })
+  }
+
+  /** Sends messages that snapshots may be among. */
+  sendWith(messages: readonly Message[]): void {
+    const others: Message[] = []
+    for (const message of messages) {
+      if (message.kind === MessageKind.Snapshot) this.send(message)
+      else others.push(message)
+    }
+    if (others.length > 0) this.#peers.send(others)
   }
 
   /** @param committed what this member has anyway. @returns null if the offer is refused. */

@@ -1,4 +1,5 @@
 import type { Index } from '../base/ids.ts'
+import type { OutcomeDone } from './proposals.ts'
 
 type Done = (error: Error | null) => void
 
@@ -20,9 +21,12 @@ export class StateWaits {
     for (const waiter of ready) waiter.done(null)
   }
 
-  /** `done` when the compaction under way has removed all that it removes. */
-  untilCompacted(done: Done): void {
-    this.#compacted.push(done)
+  /** The answer to a compaction that may begin waits until that has removed all that it removes. */
+  onceCompacted(done: OutcomeDone): OutcomeDone {
+    return (error, outcome) => {
+      if (error || !outcome?.ok) done(error, outcome)
+      else this.#compacted.push((failure) => done(failure, failure ? null : outcome))
+    }
   }
 
   compacted(): void {

@@ -4,6 +4,7 @@ import { type Index, type MemberId, memberId } from '../../src/base/ids.ts'
 import { getApplied } from '../../src/mvcc/meta.ts'
 import type { WriteView } from '../../src/mvcc/view.ts'
 import { type ConfState, type Message, MessageKind } from '../../src/raft/types.ts'
+import { proposeConfChange } from '../../src/replica/membership.ts'
 import type { RecoveredLog } from '../../src/replica/ports.ts'
 import type { ConfChange_Type, MemberRecord } from '../../src/wire/gen/internal.ts'
 import { Answers } from './checkers/answers.ts'
@@ -130,7 +131,7 @@ export class Cluster implements MemberWatcher {
   proposeChange(via: MemberProcess, type: ConfChange_Type, id: MemberId): void {
     this.note(`propose membership change ${type} of m${id} on ${via.name}`)
     via.event((replica) =>
-      replica.proposeConfChange({ type, memberId: id, member: recordOf(id, false) }, (error, outcome) => {
+      proposeConfChange(replica, { type, memberId: id, member: recordOf(id, false) }, (error, outcome) => {
         if (!via.isDying) this.note(`membership change of m${id}: ${error?.message ?? JSON.stringify(outcome?.ok)}`)
       }),
     )

@@ -58,7 +58,8 @@ class World {
 
   lead(...leases: readonly Partial<LeaseRecord>[]): void {
     for (const lease of leases) putLease(this.view, { id, ttlSeconds: 10, checkpointSeconds: 0, ...lease })
-    this.keeper.takeOffice()
+    this.keeper.leads(1)
+    this.keeper.applied(1)
   }
 
   at(ms: number): void {
@@ -94,7 +95,7 @@ test('a renewal whose revocation does not come through is decided by the next le
   world.now = 10_000 + extendMs
   const answers = world.renew()
   world.leader = memberId(2n)
-  world.keeper.leaveOffice()
+  world.keeper.leads(null)
   assert.deepEqual(answers, [])
   world.at(world.now + 100)
   assert.deepEqual([world.calls[0]?.to, world.calls[0]?.method], [2n, 'leaseRenew'])
@@ -165,7 +166,7 @@ test('a question that was under way when the leader lost its followers fails for
   world.barriers = []
   const answers = world.renew()
   world.leader = noMember
-  world.keeper.leaveOffice()
+  world.keeper.leads(null)
   world.barriers[0]!(new EtcdError('timeout'))
   assert.deepEqual(answers, ['noLeader'])
 })
@@ -248,7 +249,6 @@ test('a leader takes many leases over in steps, and answers when it has them all
     world.renew(leaseId(3n)),
     world.renew(leaseId(5000n)),
   ]
-  assert.ok(world.keeper.inOffice)
   const peers: unknown[] = []
   world.keeper.answer('leaseExpiries', new Uint8Array(0), (error) => peers.push((error as EtcdError).reason))
   assert.deepEqual([answers, peers], [[[], [], [], []], ['notLeader']])
@@ -267,10 +267,34 @@ test('a leader takes many leases over in steps, and answers when it has them all
   assert.equal(new Set(lists[0]).size, 2 * limits.leaseLoadBatchMax)
 })
 
+test('a leader keeps the time of leases once an entry of its own term is applied, until it leads no more', () => {
+  const world = new World()
+  putLease(world.view, { id, ttlSeconds: 10, checkpointSeconds: 0 })
+  world.keeper.leads(3)
+  world.keeper.applied(2)
+  const early = world.renew()
+  assert.deepEqual(early, [])
+  world.keeper.applied(3)
+  assert.deepEqual(early, [10])
+  // Neither the same term again nor more entries begin anew.
+  world.now = 9000
+  world.keeper.leads(3)
+  world.keeper.applied(3)
+  world.at(10_000 + extendMs)
+  assert.deepEqual([world.proposed, world.keeper.expired], [['revoke 7'], 1])
+  world.keeper.leads(4)
+  world.keeper.applied(3)
+  assert.deepEqual(world.renew(), [])
+  world.keeper.applied(4)
+  world.at(world.now + 100)
+  assert.equal(world.keeper.expired, 1, 'a new leader gives them all of their time')
+})
+
 test('a leader that is deposed while it takes leases over goes no further', () => {
   const world = worldWithMany()
-  world.keeper.leaveOffice()
-  world.keeper.takeOffice()
+  world.keeper.leads(null)
+  world.keeper.leads(2)
+  world.keeper.applied(2)
   const [stale, current] = world.turns
   stale!()
   assert.equal(world.turns.length, 2, 'the step of the earlier time in office')
