@@ -84,6 +84,8 @@ export const limits = {
   http1IdleMsMax: 60_000,
   /** A serving thread waits so long for the metrics of its process. */
   metricsMsMax: 5000,
+  /** A client that was told to go elsewhere, and has no call any more, is cut off after this. */
+  clientPartingMsMax: 500,
   /** A TLS handshake that takes longer is closed. */
   handshakeMsMax: 10_000,
   /** Connections of one address that have not ended their handshake; one more closes the oldest. */

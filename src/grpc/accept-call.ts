@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { Auditor } from '../audit/auditor.ts'
 import type { Log } from '../base/log.ts'
 import { Code } from '../errors.ts'
@@ -46,6 +46,10 @@ export function callAcceptor(table: MethodTable, options: AcceptOptions): Accept
     stream.on('error', ignore)
     // Reset in the same piece in which it came.
     if (stream.destroyed || stream.closed) return
+    if (connection.refuses(stream.id ?? 0)) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM)
+      return
+    }
     const path = headers[':path'] ?? ''
     const httpMethod = headers[':method']
     if (!isGrpc(headers['content-type'])) {

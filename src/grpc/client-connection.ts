@@ -1,4 +1,4 @@
-import type { ServerHttp2Session } from 'node:http2'
+import { constants, type ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { limits } from '../base/limits.ts'
 import { Code } from '../errors.ts'
@@ -13,6 +13,14 @@ export interface CallMemory {
   unsentBytes: number
 }
 
+/** A call as its connection sees it. */
+export interface OpenCall {
+  /** Whether it has many answers, and no end of its own. */
+  readonly isStream: boolean
+  /** The member stops: it is answered with that. */
+  stop(): void
+}
+
 /** One client connection: who is at the other end, and how much memory its calls take together. */
 export class ClientConnection {
   readonly session: ServerHttp2Session
@@ -24,12 +32,17 @@ export class ClientConnection {
   readonly peer: string
   readonly #guard: SessionGuard
   readonly #all: CallMemory
-  #openCalls = 0
+  readonly #openCalls = new Set<OpenCall>()
   /** Memory of messages that have begun to arrive, or wait for room. */
   #heldBytes = 0
   /** Messages written and not yet taken by the client. */
   #unsentBytes = 0
   readonly #waiting = new Set<() => void>()
+  /** Of the last call that is served; the client was told. */
+  #lastStreamId = Number.POSITIVE_INFINITY
+  /** Null: it has not been sent away. */
+  #partingMs: number | null = null
+  #parting: NodeJS.Timeout | undefined
 
   /**
    * @param all is shared with the thread's other connections.
@@ -58,14 +71,49 @@ export class ClientConnection {
     this.#guard = new SessionGuard(session, socket, options)
   }
 
-  callOpened(): void {
-    this.#openCalls++
-    this.#guard.callsOpen(this.#openCalls)
+  callOpened(call: OpenCall): void {
+    this.#openCalls.add(call)
+    this.#guard.callsOpen(this.#openCalls.size)
+    clearTimeout(this.#parting)
   }
 
-  callClosed(): void {
-    this.#openCalls--
-    this.#guard.callsOpen(this.#openCalls)
+  callClosed(call: OpenCall): void {
+    this.#openCalls.delete(call)
+    this.#guard.callsOpen(this.#openCalls.size)
+    if (this.#partingMs !== null && this.#openCalls.size === 0) this.#part(this.#partingMs)
+  }
+
+  /** Whether the client has been told that this call will not be served, and may be made again elsewhere. */
+  refuses(streamId: number): boolean {
+    return streamId > this.#lastStreamId
+  }
+
+  /**
+   * Tells the client to go elsewhere: unary calls that have come go on, streams end. It is the client that closes the
+   * connection then: what it had sent meanwhile would have a closed socket answer with a reset, in which what it has not
+   * read yet is lost, answers and this among them.
+   *
+   * @param partingMs for that, from the end of the last call.
+   */
+  goAway(partingMs: number): void {
+    if (this.#partingMs !== null || this.session.destroyed) return
+    this.#partingMs = partingMs
+    this.#lastStreamId = this.session.state.lastProcStreamID ?? 0
+    // Not with the session's close(), after which answers may be left unsent.
+    this.session.goaway(constants.NGHTTP2_NO_ERROR, this.#lastStreamId)
+    this.session.once('close', () => clearTimeout(this.#parting))
+    for (const call of [...this.#openCalls]) if (call.isStream) call.stop()
+    if (this.#openCalls.size === 0) this.#part(partingMs)
+  }
+
+  /** Ends the calls that are left. */
+  stopCalls(): void {
+    for (const call of [...this.#openCalls]) call.stop()
+  }
+
+  #part(ms: number): void {
+    clearTimeout(this.#parting)
+    if (!this.session.destroyed) this.#parting = setTimeout(() => this.session.destroy(), ms)
   }
 
   /** @throws StatusError if that is more than one client may have here; the memory counts as taken all the same. */

@@ -29,6 +29,8 @@ export class ClientConnections implements Iterable<ClientConnection> {
   readonly #http2: ServerSessionOptions
   readonly #memory: CallMemory = { heldBytes: 0, unsentBytes: 0 }
   readonly #onEmpty: (() => void)[] = []
+  /** Null: clients are welcome. */
+  #partingMs: number | null = null
 
   constructor(options: ClientConnectionsOptions) {
     this.#options = options
@@ -68,11 +70,17 @@ export class ClientConnections implements Iterable<ClientConnection> {
     )
     session.on('error', (error: Error) => this.#options.onFailure(socket, error.message))
     session.once('close', () => this.#closed(connection))
+    if (this.#partingMs !== null) connection.goAway(this.#partingMs)
   }
 
-  /** Tells all clients to go elsewhere; calls under way go on. */
-  drain(): void {
-    for (const { session } of this.#open) session.close()
+  /** Tells all clients to go elsewhere, also who comes later; unary calls under way go on. */
+  goAway(partingMs: number): void {
+    this.#partingMs = partingMs
+    for (const connection of this.#open) connection.goAway(partingMs)
+  }
+
+  stopCalls(): void {
+    for (const connection of this.#open) connection.stopCalls()
   }
 
   /** Resolves when no connection is open. */

@@ -14,7 +14,7 @@ import { StatusError } from '../service/status-error.ts'
 import type { CallCounts } from './call-counts.ts'
 import type { CallHead } from './call-head.ts'
 import { CallLife } from './call-life.ts'
-import type { ClientConnection } from './client-connection.ts'
+import type { ClientConnection, OpenCall } from './client-connection.ts'
 import { credentialsOf } from './credentials.ts'
 import { acceptedEncodings, decompress } from './decompress.ts'
 import { MessageReader, type MessageSink, prefixBytes } from './message-reader.ts'
@@ -59,7 +59,8 @@ const partsAtOnce = 4
  * One call on its HTTP/2 stream: messages in and out, one status at the end, whatever way it ends. What kind of call it
  * is, is the business of who extends this.
  */
-export abstract class ServerCall implements MessageSink {
+export abstract class ServerCall implements MessageSink, OpenCall {
+  abstract readonly isStream: boolean
   protected readonly life: CallLife
   protected readonly head: CallHead
   readonly #stream: ServerHttp2Stream
@@ -95,7 +96,7 @@ export abstract class ServerCall implements MessageSink {
     this.#connection = connection
     this.#context = context
     this.#reader = new MessageReader(context.messageBytesMax, this)
-    connection.callOpened()
+    connection.callOpened(this)
     this.#beganMs = context.counts.began(context.number)
     stream.on('close', () => this.#closed())
     stream.on('wantTrailers', () => this.#sendTrailers())
@@ -136,6 +137,10 @@ export abstract class ServerCall implements MessageSink {
     const status = statusOf(error, this.#context.path, this.#context.log)
     if (error instanceof EtcdError) this.life.audit?.failed(error.reason)
     this.finish(status)
+  }
+
+  stop(): void {
+    this.fail(new EtcdError('stopped'))
   }
 
   /** Sends a status, after everything that was written. The first one counts. */
@@ -374,7 +379,7 @@ export abstract class ServerCall implements MessageSink {
     this.#dropPacked()
     const unsent = this.#unsentBytes
     this.#unsentBytes = 0
-    this.#connection.callClosed()
+    this.#connection.callClosed(this)
     this.life.end()
     this.#connection.taken(unsent)
   }

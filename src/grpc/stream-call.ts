@@ -22,6 +22,7 @@ const unsentBytesMaxWhenFull = 16 * 1024
 
 /** A call of many messages, as the services see it. */
 export class StreamCall extends ServerCall implements MessageStream {
+  override readonly isStream = true
   readonly #method: StreamMethod
   /** The one request of a server-streaming call. */
   #request: Uint8Array | null = null

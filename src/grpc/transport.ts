@@ -48,7 +48,7 @@ export interface TransportOptions {
 export interface Transport {
   /** One for each of `listenUrls`, in order. */
   readonly addresses: readonly AddressInfo[]
-  /** Lets calls under way finish for up to `drainMs`, then cuts what is left. Repeatable. */
+  /** Tells clients to go elsewhere, lets calls under way finish for up to `drainMs`, then ends what is left. Repeatable. */
   close(drainMs: number): Promise<void>
 }
 
@@ -80,11 +80,12 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
   })
 
   let draining = false
-  const routes = { http2: (socket: Socket): void => connections.open(socket), http1: options.http1 }
-  const onConnection = (socket: Socket, alpn: string | false): void => {
-    if (draining) socket.destroy()
-    else routeConnection(socket, alpn, limits.handshakeMsMax, routes)
+  const routes = {
+    http2: (socket: Socket): void => connections.open(socket),
+    http1: (socket: Socket): void => void (draining ? socket.destroy() : options.http1(socket)),
   }
+  const onConnection = (socket: Socket, alpn: string | false): void =>
+    routeConnection(socket, alpn, limits.handshakeMsMax, routes)
 
   const listeners: Listener[] = []
   const closeAll = async (): Promise<void> => {
@@ -112,13 +113,20 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
   let closed: Promise<void> | null = null
   const drainAndClose = async (drainMs: number): Promise<void> => {
     draining = true
-    connections.drain()
-    let timer: NodeJS.Timeout | undefined
-    const tooLong = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, drainMs)
-    })
-    await Promise.race([connections.whenEmpty(), tooLong])
-    clearTimeout(timer)
+    const partingMs = Math.min(limits.clientPartingMsMax, drainMs)
+    for (const listener of listeners) listener.refuse()
+    connections.goAway(partingMs)
+    const untilEmpty = async (ms: number): Promise<void> => {
+      let timer: NodeJS.Timeout | undefined
+      const tooLong = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms)
+      })
+      await Promise.race([connections.whenEmpty(), tooLong])
+      clearTimeout(timer)
+    }
+    await untilEmpty(drainMs)
+    connections.stopCalls()
+    await untilEmpty(partingMs)
     connections.destroyAll()
     await closeAll()
   }

@@ -14,6 +14,7 @@ import { okStatus } from './status.ts'
 
 /** A call of one request and one answer. */
 export class UnaryCall extends ServerCall {
+  override readonly isStream = false
   readonly #method: MethodOf<'unary'>
   #request: Uint8Array | null = null
   /** What is asked for once more if the caller may not; null: it was asked for again. */

@@ -33,6 +33,8 @@ export interface ListenOptions {
 
 export interface Listener {
   readonly address: AddressInfo
+  /** Stops listening; connections that have come in go on. Repeatable. */
+  refuse(): void
   /** Stops listening and ends every connection that came in here. Resolves when all are closed; repeatable. */
   close(): Promise<void>
 }
@@ -57,14 +59,19 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   )
 
   let closed: Promise<void> | null = null
+  const stopListening = (): Promise<void> => {
+    closed ??= new Promise((resolve) => {
+      server.close(() => resolve())
+    })
+    return closed
+  }
   return {
     address,
+    refuse: stopListening,
     close() {
-      closed ??= new Promise((resolve) => {
-        server.close(() => resolve())
-        for (const socket of sockets) socket.destroy()
-      })
-      return closed
+      const all = stopListening()
+      for (const socket of sockets) socket.destroy()
+      return all
     },
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { connect, constants } from 'node:http2'
 import { test } from 'node:test'
 import { InvariantError } from '../../../src/base/assert.ts'
 import { noMember } from '../../../src/base/ids.ts'
@@ -8,6 +9,7 @@ import { silentLog } from '../../../src/base/log.ts'
 import { Code, EtcdError } from '../../../src/errors.ts'
 import type { BidiHandler, UnaryHandler } from '../../../src/grpc/method.ts'
 import { RawClient, serve, tableOf } from '../../support/grpc-harness.ts'
+import { waitFor } from '../../support/wait-for.ts'
 
 const rangePath = '/etcdserverpb.KV/Range'
 const putPath = '/etcdserverpb.KV/Put'
@@ -222,4 +224,59 @@ test('close waits for a call under way, refuses new connections, and cuts what t
   await new Promise((resolve) => setImmediate(resolve))
   await stuck.transport.close(50)
   assert.ok([Code.Unavailable, Code.Canceled].includes((await lost).code as 14 | 1))
+})
+
+test('what a client sends while the member stops is refused in a way that it may be sent again, and its connection not reset', async () => {
+  const served: string[] = []
+  const echoSoon: UnaryHandler = async (_member, request) => {
+    served.push(String(request))
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    return request
+  }
+  const server = await serve(tableOf({ [rangePath]: unary(echoSoon) }))
+  const session = connect(`http://127.0.0.1:${server.port}`)
+  const failures: unknown[] = []
+  session.on('error', (error) => failures.push(error))
+  let last = Number.POSITIVE_INFINITY
+  session.once('goaway', (_code, lastStreamId) => {
+    last = lastStreamId
+  })
+  const call = (name: string) => {
+    const stream = session.request({ ':method': 'POST', ':path': rangePath, 'content-type': 'application/grpc' })
+    const ended = Promise.withResolvers<string>()
+    let status = ''
+    stream.on('trailers', (fields) => {
+      status = `status ${fields['grpc-status']}`
+    })
+    stream.on('error', () => {})
+    stream.on('close', () => {
+      const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM && stream.id! > last
+      ended.resolve(`${name}: ${isRefused ? 'refused' : status}`)
+    })
+    stream.resume().end(Buffer.concat([Buffer.from([0, 0, 0, 0, name.length]), Buffer.from(name)]))
+    return ended.promise
+  }
+  const first = call('first')
+  await waitFor('the first call is served', () => served.length === 1)
+  const closing = server.transport.close(5000)
+  // The client has not been told yet.
+  const second = call('second')
+  assert.deepEqual(await Promise.all([first, second]), ['first: status 0', 'second: refused'])
+  assert.deepEqual(served, ['first'])
+  await closing
+  assert.deepEqual(failures, [])
+})
+
+test('a stream that has no end of its own is told that the member stops, and nobody waits for it', async () => {
+  const open = Promise.withResolvers<void>()
+  const forever: BidiHandler = () => open.resolve()
+  const server = await serve(tableOf({ [watchPath]: bidi(forever) }))
+  using client = new RawClient(server.port)
+  const stream = client.bidi(watchPath)
+  const ended = once(stream, 'error')
+  stream.write(Buffer.from('x'))
+  await open.promise
+  await server.transport.close(600_000)
+  const [{ code, details }] = await ended
+  assert.deepEqual([code, details], [Code.Unavailable, 'etcdserver: server stopped'])
 })
