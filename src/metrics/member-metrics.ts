@@ -18,9 +18,10 @@ export interface MetricsSources {
   readonly audit: TrailWriter | null
 }
 
-/** All that can be watched of one member. Until `serving` has been called only what the process has from Node. */
+/** All that can be watched of one member. */
 export class MemberMetrics {
   readonly #registry = new MetricsRegistry()
+  readonly #isComplete = Promise.withResolvers<void>()
 
   serving({ core, threads, health, tls, audit }: MetricsSources): void {
     this.#registry.add(coreFamilies(core))
@@ -28,8 +29,15 @@ export class MemberMetrics {
     this.#registry.add(callFamilies(threads.map(({ counts }) => counts.calls)))
     this.#registry.add(tlsFamilies(tls))
     if (audit !== null) this.#registry.add(auditFamilies(audit))
+    this.#isComplete.resolve()
   }
 
-  /** In the text format of Prometheus. */
-  readonly text = (): Promise<string> => this.#registry.text()
+  /**
+   * In the text format of Prometheus. Waits for `serving`: a port is open before all are, and a scrape that has only what the
+   * process has from Node would say that the member's metrics are gone.
+   */
+  readonly text = async (): Promise<string> => {
+    await this.#isComplete.promise
+    return this.#registry.text()
+  }
 }
