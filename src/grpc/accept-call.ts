@@ -20,6 +20,8 @@ export interface AcceptOptions {
   readonly messageBytesMax: number
   /** Null: nothing is audited. */
   readonly audit: Auditor | null
+  /** Takes over what asks for a page, and is no call at all. */
+  readonly page: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
 }
 
 export type AcceptCall = (connection: ClientConnection, stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
@@ -52,6 +54,10 @@ export function callAcceptor(table: MethodTable, options: AcceptOptions): Accept
     }
     const path = headers[':path'] ?? ''
     const httpMethod = headers[':method']
+    if (headers['content-type'] === undefined && (httpMethod === 'GET' || httpMethod === 'HEAD')) {
+      options.page(stream, headers)
+      return
+    }
     if (!isGrpc(headers['content-type'])) {
       const details = `invalid gRPC request content-type ${JSON.stringify(headers['content-type'] ?? '')}`
       refuse(stream, 415, { code: Code.InvalidArgument, details })

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Auditor } from '../audit/auditor.ts'
 import { peerJson } from '../audit/render.ts'
@@ -43,6 +44,8 @@ export interface TransportOptions {
   readonly audit?: Auditor | null
   /** Takes over HTTP/1 connections, nothing read from them yet. */
   readonly http1: (socket: Socket) => void
+  /** Takes over what asks for a page over HTTP/2. */
+  readonly page: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
 }
 
 export interface Transport {
@@ -75,6 +78,7 @@ export async function startTransport(options: TransportOptions): Promise<Transpo
       log,
       audit,
       counts: options.counts ?? new CallCounts(false),
+      page: options.page,
       messageBytesMax: options.maxRequestBytes + limits.grpcOverheadBytes,
     }),
   })

@@ -7,6 +7,7 @@ import type { Member } from '../service/member.ts'
 import { type Answer, errorAnswer } from './answer.ts'
 import { ConnectionDeadline } from './connection-deadline.ts'
 import type { HealthCounts } from './health-counts.ts'
+import { type AnswerStream, http2Answers } from './http2-answers.ts'
 import { createPaths } from './paths.ts'
 
 export interface Http1Options {
@@ -19,6 +20,8 @@ export interface Http1Options {
 export interface Http1Server {
   /** Speaks HTTP/1.1 on a connection that is through its handshake, nothing read from it yet. */
   accept(socket: Socket): void
+  /** The same for one request over HTTP/2. */
+  readonly answerStream: AnswerStream
   /** Ends all connections. */
   close(): void
 }
@@ -52,14 +55,16 @@ export function createHttp1Server({ member, metrics, healthCounts, log }: Http1O
     const isLast = hasBody(request)
     if (!isLast) request.resume()
     const { method = '', url = '' } = request
+    answerTo(method, url).then((answer) => send(response, answer, isLast))
+  }
+
+  const answerTo = (method: string, url: string): Promise<Answer> => {
     const at = url.indexOf('?')
     const path = at === -1 ? url : url.slice(0, at)
-    paths(method, path, new URLSearchParams(at === -1 ? '' : url.slice(at + 1)))
-      .catch((error: unknown) => {
-        log.error('a request over HTTP failed', { path: path.slice(0, 100), error })
-        return errorAnswer(503, 'cannot be answered now')
-      })
-      .then((answer) => send(response, answer, isLast))
+    return paths(method, path, new URLSearchParams(at === -1 ? '' : url.slice(at + 1))).catch((error: unknown) => {
+      log.error('a request over HTTP failed', { path: path.slice(0, 100), error })
+      return errorAnswer(503, 'cannot be answered now')
+    })
   }
 
   const answered = (socket: Socket): void => {
@@ -81,6 +86,7 @@ export function createHttp1Server({ member, metrics, healthCounts, log }: Http1O
       socket.once('close', () => open.delete(socket))
       server.emit('connection', socket)
     },
+    answerStream: http2Answers(answerTo),
     close() {
       for (const socket of open.keys()) socket.destroy()
     },

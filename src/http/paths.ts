@@ -19,7 +19,7 @@ export type Paths = (method: string, path: string, query: URLSearchParams) => Pr
 const metricsType = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }
 
 /**
- * What is served over HTTP/1.1: all of it for everybody who gets through TLS, and so nothing of the data or of who is who.
+ * What is served over HTTP: all of it for everybody who gets through TLS, and so nothing of the data or of who is who.
  * For the same reason it does not matter what name a browser came by (DNS rebinding), and no other site may read it (no
  * CORS header). Profiles and the like are not served at all.
  */

@@ -57,6 +57,7 @@ export async function serveClientPort(
     watchCounts: counts.watches,
     tlsCounts: counts.tls,
     http1: (socket) => http1.accept(socket),
+    page: http1.answerStream,
   })
   return {
     close(drainMs) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, renameSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync } from 'node:fs'
+import { connect } from 'node:http2'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Identity } from '../support/certificates.ts'
@@ -45,6 +46,39 @@ describe('metrics and health of three members', () => {
     }
     await assert.rejects(ask(`${cluster.members[0]!.clientUrl}/health`, { caFile: identity.caFile }))
     await assert.rejects(ask(`${cluster.members[0]!.clientUrl}/health`, cluster.certificates.stranger))
+  })
+
+  // curl and Prometheus do so by themselves.
+  test('the client port answers over HTTP/2, too, if that is what a client chooses', async () => {
+    const { caFile, certFile, keyFile } = identity
+    const [ca, cert, key] = [caFile, certFile!, keyFile!].map((path) => readFileSync(path))
+    const session = connect(cluster.members[0]!.clientUrl, { ca, cert, key })
+    const asked = (path: string, method = 'GET'): Promise<{ status: number; type: string; body: string }> =>
+      new Promise((resolve, reject) => {
+        const stream = session.request({ ':path': path, ':method': method })
+        let answer = { status: 0, type: '', body: '' }
+        stream.setEncoding('utf8').on('data', (chunk: string) => {
+          answer.body += chunk
+        })
+        stream.once('response', (fields) => {
+          answer = { ...answer, status: fields[':status']!, type: fields['content-type'] ?? '' }
+        })
+        stream.once('end', () => resolve(answer)).once('error', reject)
+      })
+    try {
+      const type = 'text/plain; charset=utf-8'
+      assert.deepEqual(await asked('/health?serializable=true'), { status: 200, type, body: '{"health":"true"}' })
+      const metrics = await asked('/metrics')
+      assert.equal(metrics.type, 'text/plain; version=0.0.4; charset=utf-8')
+      assert.equal(new Scrape(metrics.body).value('etcd_server_has_leader'), 1)
+      assert.deepEqual({ ...(await asked('/metrics', 'HEAD')), type }, { status: 200, type, body: '' })
+      assert.equal((await asked('/nothing')).status, 404)
+      assert.equal((await asked('/health', 'DELETE')).status, 415)
+      const all = await Promise.all(Array.from({ length: 600 }, () => asked('/version').catch(() => null)))
+      assert.ok(all.filter((answer) => answer?.status === 200).length >= 500)
+    } finally {
+      session.close()
+    }
   })
 
   test('every member shows the one leader, the same cluster, and its own certificates', async () => {

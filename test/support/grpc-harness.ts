@@ -41,6 +41,7 @@ export async function serve(table: MethodTable, overrides: Partial<TransportOpti
     log: silentLog,
     // Says what it was given.
     http1: (socket) => socket.once('data', (chunk: Buffer) => socket.end(chunk)),
+    page: (stream) => stream.respond({ ':status': 404 }, { endStream: true }),
     ...overrides,
   })
   return {
