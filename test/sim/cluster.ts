@@ -118,14 +118,12 @@ export class Cluster implements MemberWatcher {
 
   /**
    * Starts over as the operator's flags say: "existing", or still "new" as at the first start. The latter is safe only
-   * where a lone wiped member is no majority of the members that it was told of, and the only choice while there is
-   * nothing to join: no state that a snapshot could bring.
+   * where a lone wiped member is no majority of the members that it was told of.
    */
   resetState(member: MemberProcess, asNew: boolean): void {
     const mayBeNew = this.#initial.has(member.id) && this.#initial.size > 2
-    const mustBeNew = this.#logSafety.committedIndex === 0
     member.state.wipe()
-    member.state.initialise((asNew || mustBeNew) && mayBeNew ? this.#bootstrap : this.#join)
+    member.state.initialise(asNew && mayBeNew ? this.#bootstrap : this.#join)
   }
 
   proposeChange(via: MemberProcess, type: ConfChange_Type, id: MemberId): void {

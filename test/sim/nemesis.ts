@@ -172,6 +172,8 @@ export class Nemesis {
     const all = this.#cluster.activeMembers()
     if (!this.#cluster.network.isWhole || up.length < all.length || all.length < 3) return
     if (all.some((member) => member.isPaused || !this.#hasCaughtUp(member) || member.mayFail)) return
+    // Who has caught up with nothing need not have heard of the term in which it voted, and would vote in it again.
+    if (this.#cluster.reference.applied === 0) return
     victim.crash()
     victim.log.wipe()
     this.#cluster.resetState(victim, this.#dice.chance(0.5))
