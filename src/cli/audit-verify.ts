@@ -1,12 +1,9 @@
 import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { fileName } from '../audit/seal.ts'
 import { type VerificationKeys, verificationKeys } from '../audit/signing-key.ts'
-import { readTrailFolder, type TrailFolder } from '../audit/trail-folder.ts'
 import { type Verdict, verifyTrail } from '../audit/verify.ts'
 import { CommandError } from './failure.ts'
 import { readFile } from './read-file.ts'
+import { settledVerdict } from './settled-verdict.ts'
 
 const damagedExitCode = 2
 
@@ -26,36 +23,9 @@ export async function auditVerify(
   }
   const keys = keysOf(publicKey)
   const expected = expect === undefined ? null : headOf(expect)
-  const verdict = await settled(folder, (trail) => verifyTrail(trail, keys, expected))
+  const verdict = await settledVerdict(folder, (trail) => verifyTrail(trail, keys, expected))
   process.stdout.write(json ? `${JSON.stringify(verdict, null, 2)}\n` : textOf(verdict, expect !== undefined))
   return verdict.damage === null ? 0 : damagedExitCode
-}
-
-const looksMax = 10
-const betweenLooksMs = 200
-
-/** The verdict on a trail that may be in the middle of being written, or of losing its oldest file. */
-async function settled(dir: string, look: (trail: TrailFolder) => Verdict): Promise<Verdict> {
-  const trail = readTrailFolder(dir)
-  for (let looks = 1; ; looks++) {
-    const before = endOf(dir, trail)
-    let verdict: Verdict | null = null
-    try {
-      verdict = look(trail)
-      if (!verdict.isUnfinished || looks === looksMax) return verdict
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || looks === looksMax) throw error
-    }
-    await pause(betweenLooksMs)
-    if (verdict !== null && endOf(dir, trail) === before) return verdict
-  }
-}
-
-/** Another one whenever something was written. */
-function endOf(dir: string, trail: TrailFolder): string {
-  const last = trail.list().at(-1)
-  const found = last === undefined ? undefined : statSync(join(dir, fileName(last)), { throwIfNoEntry: false })
-  return `${last} ${found?.size} ${found?.mtimeMs}`
 }
 
 function keysOf(files: readonly string[]): VerificationKeys {
