@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { limits } from '../../../src/base/limits.ts'
 import type { Proposal } from '../../../src/raft/types.ts'
 import { submitInOrder } from '../../../src/replica/submit-in-order.ts'
 
@@ -27,3 +28,12 @@ for (const { name, given, refuse, want, rest } of [
     assert.equal(print(left), rest)
   })
 }
+
+test('submitting: what has gathered goes in batches that fit into a message, and more than fits goes alone', () => {
+  const sizes = [0.4, 0.4, 0.4, 3, 0.5, 0.5, 0.1].map((part) => Math.floor(part * limits.raftMessageBytesMax))
+  const proposals = sizes.map((bytes): Proposal => ({ type: 'normal', data: new Uint8Array(bytes) }))
+  const offered: number[] = []
+  const accept = (batch: readonly Proposal[]): boolean => offered.push(batch.length) < 5
+  assert.deepEqual(submitInOrder(proposals, accept), proposals.slice(6))
+  assert.deepEqual(offered, [2, 1, 1, 2, 1])
+})
