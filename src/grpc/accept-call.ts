@@ -54,11 +54,12 @@ export function callAcceptor(table: MethodTable, options: AcceptOptions): Accept
     }
     const path = headers[':path'] ?? ''
     const httpMethod = headers[':method']
-    if (headers['content-type'] === undefined && (httpMethod === 'GET' || httpMethod === 'HEAD')) {
-      options.page(stream, headers)
-      return
-    }
     if (!isGrpc(headers['content-type'])) {
+      // Some say what they would send if they sent something.
+      if (httpMethod === 'GET' || httpMethod === 'HEAD') {
+        options.page(stream, headers)
+        return
+      }
       const details = `invalid gRPC request content-type ${JSON.stringify(headers['content-type'] ?? '')}`
       refuse(stream, 415, { code: Code.InvalidArgument, details })
       return

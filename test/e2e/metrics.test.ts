@@ -53,9 +53,9 @@ describe('metrics and health of three members', () => {
     const { caFile, certFile, keyFile } = identity
     const [ca, cert, key] = [caFile, certFile!, keyFile!].map((path) => readFileSync(path))
     const session = connect(cluster.members[0]!.clientUrl, { ca, cert, key })
-    const asked = (path: string, method = 'GET'): Promise<{ status: number; type: string; body: string }> =>
+    const asked = (path: string, method = 'GET', more = {}): Promise<{ status: number; type: string; body: string }> =>
       new Promise((resolve, reject) => {
-        const stream = session.request({ ':path': path, ':method': method })
+        const stream = session.request({ ':path': path, ':method': method, ...more })
         let answer = { status: 0, type: '', body: '' }
         stream.setEncoding('utf8').on('data', (chunk: string) => {
           answer.body += chunk
@@ -72,6 +72,8 @@ describe('metrics and health of three members', () => {
       assert.equal(metrics.type, 'text/plain; version=0.0.4; charset=utf-8')
       assert.equal(new Scrape(metrics.body).value('etcd_server_has_leader'), 1)
       assert.deepEqual({ ...(await asked('/metrics', 'HEAD')), type }, { status: 200, type, body: '' })
+      assert.equal((await asked('/version', 'GET', { 'content-type': 'application/json' })).status, 200)
+      assert.equal((await asked('/version', 'GET', { 'content-type': 'application/grpc' })).status, 405)
       assert.equal((await asked('/nothing')).status, 404)
       assert.equal((await asked('/health', 'DELETE')).status, 415)
       const all = await Promise.all(Array.from({ length: 600 }, () => asked('/version').catch(() => null)))
