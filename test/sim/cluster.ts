@@ -68,6 +68,7 @@ export class Cluster implements MemberWatcher {
       duplicateRate: settings.duplicateRate,
       reorders: settings.reorders,
       repeatsProposals: settings.sabotage === 'proposalsTwice',
+      renewsProposals: settings.sabotage === 'proposalsOfAnyTerm',
     })
     const ids = Array.from({ length: settings.members }, (_, i) => memberId(BigInt(i + 1)))
     this.#lastId = BigInt(settings.members)

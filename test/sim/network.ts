@@ -10,6 +10,8 @@ export interface NetworkFaults {
   reorders: boolean
   /** A deliberate bug for the test of the checkers: also what must not be delivered twice is. */
   repeatsProposals: boolean
+  /** Another: proposals arrive as if they had been sent in the term of who gets them. */
+  renewsProposals: boolean
 }
 
 export interface Delivery {

@@ -1,4 +1,4 @@
-import type { MemberId } from '../../src/base/ids.ts'
+import type { MemberId, Term } from '../../src/base/ids.ts'
 import { EtcdError } from '../../src/errors.ts'
 import { type Message, MessageKind } from '../../src/raft/types.ts'
 import type { Done, PeerEvents, Peers, SnapshotSink, SnapshotSource } from '../../src/replica/ports.ts'
@@ -8,7 +8,7 @@ import type { Network } from './network.ts'
 /** Who answers under an id now; null if nobody does. */
 export interface PeerDirectory {
   /** Runs `work` as an event of that member, if it is up. */
-  at(member: MemberId, work: (peer: PeerEvents, machine: Machine) => void): void
+  at(member: MemberId, work: (peer: PeerEvents & { term(): Term }, machine: Machine) => void): void
 }
 
 export interface PeerLinksOptions {
@@ -35,9 +35,11 @@ export function openPeerLinks(options: PeerLinksOptions): Peers {
         if (!machine.alive()) return
         sent(message)
         // A forwarded proposal delivered twice would be two writes; no ordered transport does that.
-        const mayRepeat = message.kind !== MessageKind.Propose || network.faults.repeatsProposals
+        const isProposal = message.kind === MessageKind.Propose
+        const mayRepeat = !isProposal || network.faults.repeatsProposals
+        const renewed = isProposal && network.faults.renewsProposals
         const up = network.transmit(self, message.to, { mayRepeat, mayBeLost: true }, () =>
-          directory.at(message.to, (peer) => peer.receive(message)),
+          directory.at(message.to, (peer) => peer.receive(renewed ? { ...message, term: peer.term() } : message)),
         )
         if (!up) machine.later(1, () => directory.at(self, (peer) => peer.unreachable(message.to)))
       }

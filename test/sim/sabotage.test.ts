@@ -39,6 +39,14 @@ for (const { sabotage, what, found, ...overrides } of [
     found: ['exactly once'],
   },
   {
+    sabotage: 'proposalsOfAnyTerm',
+    what: 'a forwarded proposal that is taken after it was given up for lost',
+    faults: ['slowLink', 'transfer'],
+    members: 5,
+    faultEveryMs: 200,
+    found: ['exactly once'],
+  },
+  {
     sabotage: 'bitRot',
     what: 'a state that changes by itself',
     faults: [],

@@ -32,6 +32,8 @@ export type Sabotage =
   | 'staleReads'
   /** The network delivers forwarded proposals twice. */
   | 'proposalsTwice'
+  /** Leaders take forwarded proposals of any term. */
+  | 'proposalsOfAnyTerm'
   /** One member's state changes when nobody asked for it. */
   | 'bitRot'
 
