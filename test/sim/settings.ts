@@ -71,6 +71,8 @@ export interface SettingsOverrides {
   readonly faultsMs?: number
   readonly members?: number
   readonly preVote?: boolean
+  readonly logKeepEntries?: number
+  readonly clients?: number
   readonly leaseCheckpointMs?: number | null
   readonly faultEveryMs?: number
   readonly faults?: readonly FaultKind[]
@@ -88,6 +90,8 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
   const faultEveryMs = dice.pick([400, 1000, 2000, 4000])
   const slowNetwork = dice.chance(0.2)
   const slowDisks = dice.chance(0.2)
+  const logKeepEntries = dice.pick([4, 20, 20, 100, 5000])
+  const clients = 1 + dice.below(6)
   const leaseCheckpointMs = new Dice(seed, 'lease checkpoints').pick([null, 500, 1000, 2000])
   return {
     seed,
@@ -107,8 +111,8 @@ export function settingsOf(seed: number, overrides: SettingsOverrides = {}): Set
     heartbeatMs,
     electionTicks,
     preVote: overrides.preVote ?? usesPreVote,
-    logKeepEntries: dice.pick([4, 20, 20, 100, 5000]),
-    clients: 1 + dice.below(6),
+    logKeepEntries: overrides.logKeepEntries ?? logKeepEntries,
+    clients: overrides.clients ?? clients,
     keys: 1 + dice.below(5),
     leaseClients: dice.below(4),
     leaseCheckpointMs: overrides.leaseCheckpointMs === undefined ? leaseCheckpointMs : overrides.leaseCheckpointMs,
