@@ -3,7 +3,10 @@ import type { Log } from '../base/log.ts'
 import { EtcdError } from '../errors.ts'
 import type { Replica } from './replica.ts'
 
-/** One that died a moment ago is as good a successor as any other; at the second attempt it has been silent for long. */
+/**
+ * The first may go to a follower that has just died, which nobody can tell from the others yet. By the second that one has been
+ * silent for longer than they have, and another is chosen (`best-successor.ts`).
+ */
 const attemptsMax = 2
 
 type Leading = Pick<Replica, 'info' | 'leader' | 'raftStatus' | 'transferLeadership'>

@@ -8,21 +8,12 @@ import { encodeExpiries } from '../../src/lease/expiry-list.ts'
 import { createLessor, granted, remaining, renew, revoked } from '../../src/lease/lessor.ts'
 import { getLease } from '../../src/lease/records.ts'
 import { getCompactRevision, getRevision } from '../../src/mvcc/meta.ts'
+import { commandKinds } from '../../src/replica/proposal-data.ts'
 import type { HeldView, LeaseTimes, WriteKind } from '../../src/service/member.ts'
-import { Command, Command_Kind } from '../../src/wire/gen/internal.ts'
+import { Command } from '../../src/wire/gen/internal.ts'
 import { anonymousCommand, commandBy } from './commands.ts'
 import { FakeMember } from './fake-member.ts'
 import { NaiveView } from './naive-view.ts'
-
-const kinds = {
-  put: Command_Kind.PUT,
-  deleteRange: Command_Kind.DELETE_RANGE,
-  txn: Command_Kind.TXN,
-  compact: Command_Kind.COMPACT,
-  leaseGrant: Command_Kind.LEASE_GRANT,
-  leaseRevoke: Command_Kind.LEASE_REVOKE,
-  auth: Command_Kind.AUTH,
-} as const satisfies Record<WriteKind, Command_Kind>
 
 /** A member that is its whole cluster: real apply and lessor over a state in memory, nothing between them. */
 export class LoneMember extends FakeMember {
@@ -51,7 +42,7 @@ export class LoneMember extends FakeMember {
   override async propose(kind: WriteKind, request: Uint8Array, caller: Caller = anonymous): Promise<Outcome> {
     this.proposed.push({ kind, request })
     const index = ++this.#index
-    const command = { proposal_id: BigInt(index), member_id: this.info.memberId, kind: kinds[kind], request }
+    const command = { proposal_id: BigInt(index), member_id: this.info.memberId, kind: commandKinds[kind], request }
     const entry = {
       term: 1,
       index,

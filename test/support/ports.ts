@@ -14,7 +14,7 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {
     const port = randomInt(lowest, highest)
-    if (await isOurs(port)) ports.push(port)
+    if (await take(port)) ports.push(port)
   }
   return ports
 }
@@ -24,15 +24,19 @@ export async function freePortsInRow(count: number): Promise<number> {
   for (;;) {
     const first = randomInt(lowest, highest - count)
     let ours = 0
-    while (ours < count && (await isOurs(first + ours))) ours++
+    while (ours < count && (await take(first + ours))) ours++
     if (ours === count) return first
   }
 }
 
-const isOurs = async (port: number): Promise<boolean> => (await isReserved(port)) && (await isFree(port))
+const take = async (port: number): Promise<boolean> => (await reserve(port)) && (await isFree(port))
 
-/** The UDP port of the same number stands for it: nobody here uses that, and it is given back when this process ends. */
-function isReserved(port: number): Promise<boolean> {
+/**
+ * The UDP port of the same number stands for it: nobody here uses that, and it is given back when this process ends.
+ *
+ * @returns whether nobody else had it.
+ */
+function reserve(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4')
     socket.once('error', () => {
